@@ -1,0 +1,127 @@
+package filters
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/trapgate/trapgate/internal/head"
+	"github.com/trapgate/trapgate/internal/wire"
+)
+
+// Field and Fields are header lines in their order, as they came.
+type (
+	Field  = head.Field
+	Fields = head.Fields
+)
+
+// An Exchange is one request of an agent and its response, as filters see it. The host fills everything above Identity
+// before the outer ring opens. It is used by one goroutine at a time.
+type Exchange struct {
+	ID       string // also x-trapgate-request-id
+	Start    time.Time
+	Route    wire.Route
+	Method   string
+	Target   string     // raw request target, query included
+	Fields   Fields     // the agent's headers; x-trapgate-* are still here, they never leave
+	View     *wire.View // nil when nobody reads the body (wire.Pass and friends)
+	AuthName string     // name of the auth key that admitted the request; "" without auth
+	Remote   string     // address of the agent
+
+	Identity Identity
+
+	Edits     Edits // exchange edits
+	CallEdits Edits // of the attempt under way; emptied by the host before each attempt
+	Trail     Trail
+
+	Call    int     // number of the call, from 0; the host counts it up when a filter has asked for another
+	Attempt Attempt // the attempt under way, for the inner ring
+
+	// Decide says whether a tool call may run. nil means yes.
+	Decide func(call ToolCall) error
+	// Background runs f with a Caller whose requests pass the inner ring only, in the given class, charged to this
+	// exchange's program. nil when the host has none; it returns an error when the class is not configured.
+	Background func(class string, f func(ctx context.Context, call Caller)) error
+
+	later []func()
+	where atomic.Pointer[string]
+}
+
+// An Attempt is one try of a call at one upstream.
+type Attempt struct {
+	Number   int    // from 0 within the call
+	Upstream string // its configured name
+	Model    string // the model's name there, after rename
+}
+
+// A ToolCall is what Decide is asked about.
+type ToolCall struct {
+	ID, Name  string
+	Arguments []byte // JSON
+}
+
+// A Caller makes one model request and returns the whole body of the answer.
+type Caller func(ctx context.Context, d wire.Dialect, body []byte) (status int, answer []byte, err error)
+
+// Identity says who an exchange belongs to. The zero value means not known yet.
+type Identity struct {
+	Tenant  string // the trust boundary: the auth key's name, else cred-XXXXXXXX, else "anonymous"
+	User    string
+	Agent   string
+	Session string // one conversation
+	Program string // all calls that serve one task
+	Class   string // as the agent asked in x-trapgate-class; "" for the default
+	Parent  string // session of the parent when this one is a child
+	Side    bool   // a side call (a title, say): not the conversation
+	Retry   bool   // a repeated body after a failure
+	RetryOf string // id of the exchange it repeats
+	Twin    bool   // another live exchange cannot be told apart from this one: Session is empty then
+
+	Chain  uint64   // the prefix chain up to and including the last message
+	Chains []uint64 // the chain after each message of View.Msgs
+}
+
+// Later registers work that need not be done before the request has gone upstream. The host calls RunLater once the bytes
+// are on their way, or a filter does when it needs the result earlier. f runs on the exchange's goroutine.
+func (x *Exchange) Later(f func()) { x.later = append(x.later, f) }
+
+// RunLater runs what Later registered, in order, once. When one panics the rest is dropped and the panic comes back as a
+// *PanicError, which fails the exchange.
+func (x *Exchange) RunLater() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.later, err = nil, caught(v)
+		}
+	}()
+	for len(x.later) > 0 {
+		f := x.later[0]
+		x.later = x.later[1:]
+		f()
+	}
+	return nil
+}
+
+// Allowed asks Decide whether a tool call may run. A Decide that panics has not allowed it.
+func (x *Exchange) Allowed(call ToolCall) (err error) {
+	if x.Decide == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = caught(v)
+		}
+	}()
+	return x.Decide(call)
+}
+
+// Enter notes where the exchange is, for /debug/state: a filter's name (the chain does that in Open, Head, End and Close,
+// not for each event) or a word of the host's such as "upstream". where must not change any more; nil means nowhere.
+func (x *Exchange) Enter(where *string) { x.where.Store(where) }
+
+// Where returns what Enter noted last, "" for nowhere. Unlike everything else here it may be called from any goroutine.
+func (x *Exchange) Where() string {
+	if p := x.where.Load(); p != nil {
+		return *p
+	}
+	return ""
+}

@@ -1,0 +1,391 @@
+package identity
+
+import "strings"
+
+// find decides which conversation a request belongs to and notes where it stands in it. The order is that of what can be
+// trusted most: what the agent says, what a failure left behind, the provider's own ids, then the history.
+func (t *tenant) find(q *query) *place {
+	t.tick++
+	if p := t.repeated(q); p != nil {
+		return p
+	}
+	p := &place{id: q.id, program: q.program, parent: q.parent, live: true, tick: t.tick, who: q.who, scope: q.scope, user: q.userKey, style: q.style}
+	if n := len(q.chains); n > 0 {
+		p.chain = q.chains[n-1]
+	}
+	switch {
+	case q.session != "":
+		t.named(q, p)
+	case q.response != nil:
+		t.resumed(q, p)
+	case p.chain == 0:
+		t.begin(q, p, "", "")
+	case t.twin(q, p):
+	case t.beside(q, p):
+	default:
+		t.search(q, p)
+	}
+	t.note(q, p)
+	return p
+}
+
+// note makes the place findable for the requests that come after.
+func (t *tenant) note(q *query, p *place) {
+	put(t.bodies, q.body, p)
+	if s := p.sess; s != nil && !p.side {
+		s.advance(q.chains, q.tools)
+		t.open.forget(s)
+	}
+	t.open.add(p, q.unanswered, t.opt.Now())
+	if q.session != "" || q.response != nil || p.chain == 0 || p.side {
+		return // found by other means next time, never by its messages
+	}
+	m := mark{mix(q.who, p.chain), mix(q.scope, q.plain[len(q.plain)-1]), p.tick}
+	put(t.chains, m.chain, p)
+	put(t.handoffs, m.handoff, p)
+	if s := p.sess; s != nil {
+		if s.trail = append(s.trail, m); len(s.trail) > maxTrail {
+			take(t.chains, s.trail[0].chain, s.trail[0].tick)
+			take(t.handoffs, s.trail[0].handoff, s.trail[0].tick)
+			s.trail = append(s.trail[:0], s.trail[1:]...)
+		}
+	}
+}
+
+// repeated recognises a retry: the bytes of an exchange that failed, or one that the agent's SDK counts as a retry. It keeps
+// session, program and place of what it repeats, and each failure is taken up once: of two equal twins each gets its own.
+func (t *tenant) repeated(q *query) *place {
+	n, ok := t.bodies.Get(q.body)
+	if !ok {
+		return nil
+	}
+	found := n.failure(t.opt.Now().Add(-t.opt.RetryWindow))
+	if found == nil && q.retried {
+		found = n.givenUp()
+	}
+	if found == nil {
+		return nil
+	}
+	q.retryOf, q.retried = found.id, true
+	if found.live {
+		// The agent gave up on it before we knew. It will end by itself, and must not take the place of the retry with it.
+		again := *found
+		found.replaced, found.advanced = true, true
+		found = &again
+		t.note(q, found)
+	}
+	found.id, found.live, found.failed, found.advanced = q.id, true, false, false
+	return found
+}
+
+// named goes on with a session that the agent names.
+func (t *tenant) named(q *query, p *place) {
+	key := t.sessionKey(q, q.session)
+	s, ok := t.sessions.Get(key)
+	if !ok {
+		s = &session{name: q.session, program: t.programOf(q), parent: q.parent}
+		t.sessions.Add(key, s)
+	}
+	p.sess, p.program, p.parent = s, t.programOf(q), q.parent
+	s.program, s.parent = p.program, p.parent
+	// A request without tools that does not go on from the conversation is beside it, when the conversation has tools.
+	p.side = !q.tools && (s.tools || q.always) && !s.extends(q.chains)
+}
+
+// beside recognises a side call by a session that the body names: no tools, in an agent that always has some.
+func (t *tenant) beside(q *query, p *place) bool {
+	if q.root == "" || q.tools || !q.always {
+		return false
+	}
+	key := t.sessionKey(q, q.root)
+	s, ok := t.sessions.Get(key)
+	switch {
+	case !ok:
+		s = &session{name: q.root, program: q.root}
+		t.sessions.Add(key, s)
+	case s.extends(q.chains):
+		return false
+	}
+	p.sess, p.program, p.side = s, s.program, true
+	return true
+}
+
+// programOf is the program that headers lead to: for a child, that of its parent, which may be a child itself.
+func (t *tenant) programOf(q *query) string {
+	if q.inherit {
+		if s, ok := t.sessions.Get(t.sessionKey(q, q.parent)); ok && s.program != "" {
+			return s.program
+		}
+	}
+	return q.program
+}
+
+func (t *tenant) sessionKey(q *query, name string) uint64 {
+	return mixString(q.userKey, name)
+}
+
+// resumed goes on from a response that the provider keeps.
+func (t *tenant) resumed(q *query, p *place) {
+	from := q.response
+	from.advanced = true
+	p.program, p.parent = from.program, from.parent
+	if p.sess = from.sess; p.sess == nil { // a twin, told apart by the id of its answer
+		t.split(q, p, from)
+	}
+}
+
+// twin recognises an exchange that an equal one under way cannot be told apart from. The one that came first keeps its
+// session; this one gets none, and the first of its requests that tells them apart begins one.
+func (t *tenant) twin(q *query, p *place) bool {
+	n, ok := t.chains.Get(mix(q.who, p.chain))
+	if !ok {
+		return false
+	}
+	first := n.live()
+	if first == nil {
+		return false
+	}
+	if first.sess != nil {
+		first.sess.twinned = true
+	}
+	p.twin, p.program, p.parent = true, first.program, first.parent
+	return true
+}
+
+// search finds the conversation by its history.
+func (t *tenant) search(q *query, p *place) {
+	loose := t.byCall(q, p)
+	if p.sess != nil {
+		return
+	}
+	if t.byChain(q, p) || t.byHandoff(q, p) {
+		return
+	}
+	if loose != nil { // the agent has cut or rewritten its history, and its newest tool calls are still there
+		t.follow(q, p, loose, loose.who == p.who || loose.style.same(p.style))
+		return
+	}
+	t.begin(q, p, "", "")
+}
+
+// byCall finds the exchange whose answer made one of the newest tool calls of the history. When the history also contains
+// that exchange, this is where the conversation goes on; else the exchange is returned for want of something better.
+func (t *tenant) byCall(q *query, p *place) (loose *place) {
+	for _, c := range q.recent {
+		if c.key == 0 {
+			break
+		}
+		n, ok := t.calls.Get(c.key)
+		if !ok {
+			continue
+		}
+		var fits []*place
+		for _, from := range n.places {
+			if from.who == q.who && passes(q.chains, from.chain) {
+				fits = append(fits, from)
+			}
+		}
+		if from := (&node{places: fits, many: n.many}).next(); len(fits) > 0 && from != nil {
+			t.follow(q, p, from, true)
+			return nil
+		}
+		if c.long && len(n.places) == 1 && !n.many && loose == nil {
+			loose = n.places[0]
+		}
+	}
+	return loose
+}
+
+// byChain finds the longest known request whose messages this one begins with.
+func (t *tenant) byChain(q *query, p *place) bool {
+	last := uint64(0)
+	for i := len(q.chains) - 1; i >= 0; i-- {
+		if q.chains[i] == last {
+			continue
+		}
+		last = q.chains[i]
+		n, ok := t.chains.Get(mix(q.who, last))
+		if !ok {
+			continue
+		}
+		if last == p.chain {
+			if t.again(q, p, n) {
+				return true
+			}
+			if q.assistant {
+				continue
+			}
+			return true // nothing but the task: somebody has begun it once more
+		}
+		from := n.next()
+		switch {
+		case from == nil:
+			t.fresh(q, p, n)
+		case q.answers(i) > 1 && !t.seen(q, from):
+			return false
+		default:
+			t.follow(q, p, from, true)
+		}
+		return true
+	}
+	return false
+}
+
+// seen reports whether the turns between a place and the request have passed through us, under whatever instructions: else
+// it is another conversation that has begun with the same words.
+func (t *tenant) seen(q *query, from *place) bool {
+	last := uint64(0)
+	for i := len(q.plain) - 1; i >= 0; i-- {
+		if q.plain[i] == last {
+			continue
+		}
+		last = q.plain[i]
+		if n, ok := t.handoffs.Peek(mix(q.scope, last)); ok {
+			if q.answers(i) > 1 {
+				return false
+			}
+			for _, p := range n.places {
+				if p.program == from.program {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// again deals with a request that ends where known ones have ended: an answer is asked for once more.
+func (t *tenant) again(q *query, p *place, n *node) bool {
+	if from := n.failure(t.opt.Now().Add(-t.opt.RetryWindow)); from != nil { // after a failure, with other settings
+		from.failed, from.advanced = false, true
+		p.sess, p.program, p.parent, p.twin = from.sess, from.program, from.parent, from.twin
+		return true
+	}
+	if !q.assistant {
+		return false
+	}
+	if from := t.behind(q, p, n); from != nil { // an equal run that is one step behind
+		t.follow(q, p, from, true)
+		return true
+	}
+	if len(n.places) == 1 && !n.many {
+		if s := n.places[0].sess; s != nil && !s.twinned {
+			t.follow(q, p, n.places[0], true)
+			return true
+		}
+	}
+	t.fresh(q, p, n)
+	return true
+}
+
+// behind finds the nearest earlier place that is newer than all in n and that nothing has gone on from: a second run of an
+// equal conversation, whose deterministic answers make every step end where one of the first run has ended.
+func (t *tenant) behind(q *query, p *place, n *node) *place {
+	newest := int64(0)
+	for _, o := range n.places {
+		newest = max(newest, o.tick)
+	}
+	last := p.chain
+	for i := len(q.chains) - 1; i >= 0; i-- {
+		if q.chains[i] == last {
+			continue
+		}
+		last = q.chains[i]
+		if o, ok := t.chains.Peek(mix(q.who, last)); ok {
+			if from := o.next(); from != nil && !from.advanced && from.tick > newest {
+				return from
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// byHandoff finds a request whose messages, without system text, this one begins with and goes on from: the same program
+// under other instructions. When only a part of the instructions has changed, the time say, it is the same conversation.
+func (t *tenant) byHandoff(q *query, p *place) bool {
+	end := len(q.plain) - 1
+	last := q.plain[end]
+	for i := end; i >= 0 && q.plain[i] != q.start; i-- {
+		if q.plain[i] == last {
+			continue
+		}
+		last = q.plain[i]
+		n, ok := t.handoffs.Get(mix(q.scope, last))
+		if !ok {
+			continue
+		}
+		if q.answers(i) > 1 {
+			return false
+		}
+		if from := n.next(); from != nil {
+			t.follow(q, p, from, from.style.same(p.style))
+			return true
+		}
+		if program, parent := n.shared(); program != "" {
+			t.begin(q, p, program, parent)
+			return true
+		}
+		return false
+	}
+	return false
+}
+
+// follow goes on from a place: in its session, or in a new one of its program.
+func (t *tenant) follow(q *query, p, from *place, same bool) {
+	from.advanced = true
+	p.program, p.parent = from.program, from.parent
+	switch {
+	case !same:
+		t.begin(q, p, from.program, from.parent)
+	case from.sess == nil:
+		t.split(q, p, from)
+	default:
+		p.sess = from.sess
+	}
+}
+
+// split gives a twin its own session, now that it is known apart.
+func (t *tenant) split(q *query, p, from *place) {
+	t.begin(q, p, from.program, from.parent)
+	p.sess.twinned = true
+	from.sess, from.twin = p.sess, false
+}
+
+// fresh begins a session for a request that goes on from one of several places, nobody knows which.
+func (t *tenant) fresh(q *query, p *place, n *node) {
+	program, parent := n.shared()
+	t.begin(q, p, program, parent)
+	p.sess.twinned = true
+}
+
+// begin begins a session. Without a program it is a child when its first message stands in an open tool call, else a program
+// of its own.
+func (t *tenant) begin(q *query, p *place, program, parent string) {
+	if program == "" {
+		if from := t.open.parent(q, t.opt.Now().Add(-t.opt.CallWindow)); from != nil {
+			program, parent = from.program, ""
+			if from.sess != nil {
+				parent = from.sess.name
+			}
+		}
+	}
+	name := q.root
+	if s, taken := t.sessions.Peek(t.sessionKey(q, name)); name == "" || taken && s.tips != [4]uint64{} {
+		name = t.newName()
+	}
+	switch {
+	case q.program != "":
+		program = q.program
+	case q.root != "":
+		program = q.root
+	case program == "":
+		program = "p-" + strings.TrimPrefix(name, "s-")
+	}
+	if q.parent != "" {
+		parent = q.parent
+	}
+	p.sess = &session{name: name, program: program, parent: parent}
+	p.program, p.parent = program, parent
+	t.sessions.Add(t.sessionKey(q, name), p.sess)
+}

@@ -1,0 +1,116 @@
+// Package head reads HTTP/1.1 header blocks without changing them: names keep their case and order, values their bytes.
+//
+// The one rule: a Fields value aliases the block it was parsed from; whoever keeps it longer than the block must copy.
+package head
+
+import (
+	"bytes"
+	"errors"
+)
+
+// A Field is one header line. Name and Value alias the block; Value has no surrounding white space.
+type Field struct{ Name, Value []byte }
+
+// Fields are header lines in the order in which they came.
+type Fields []Field
+
+// Get returns the value of the first field with that name in any case, or nil.
+func (f Fields) Get(name string) []byte {
+	for i := range f {
+		if Is(f[i].Name, name) {
+			return f[i].Value
+		}
+	}
+	return nil
+}
+
+// Has reports whether a field with that name is present.
+func (f Fields) Has(name string) bool {
+	for i := range f {
+		if Is(f[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Is compares a field name with a lower-case name, ignoring ASCII case.
+func Is(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range b {
+		c := b[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrMalformed is returned for a block that is not a list of header lines.
+var ErrMalformed = errors.New("head: malformed header line")
+
+// Parse appends the fields of a header block (lines, the closing empty line optional) to dst. Folded lines, empty names,
+// white space before the colon and control bytes are refused: parsers disagree about them.
+func Parse(dst Fields, block []byte) (Fields, error) {
+	for len(block) > 0 {
+		nl := bytes.IndexByte(block, '\n')
+		line := block
+		if nl >= 0 {
+			line, block = block[:nl], block[nl+1:]
+		} else {
+			block = nil
+		}
+		if n := len(line); n > 0 && line[n-1] == '\r' {
+			line = line[:n-1]
+		}
+		if len(line) == 0 {
+			break
+		}
+		colon := bytes.IndexByte(line, ':')
+		if colon <= 0 || !token(line[:colon]) {
+			return dst, ErrMalformed
+		}
+		value := bytes.Trim(line[colon+1:], " \t")
+		for _, c := range value {
+			if c < ' ' && c != '\t' || c == 0x7f {
+				return dst, ErrMalformed
+			}
+		}
+		dst = append(dst, Field{line[:colon], value})
+	}
+	return dst, nil
+}
+
+func token(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`()<>@,;:\"/[]?={}`), c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Same compares two field names, ignoring ASCII case.
+func Same(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x |= 0x20
+		}
+		if 'A' <= y && y <= 'Z' {
+			y |= 0x20
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
+}

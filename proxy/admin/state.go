@@ -1,0 +1,32 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/trapgate/trapgate/internal/telemetry"
+)
+
+// A State is what /debug/state shows: what `trapgate top` reads.
+type State struct {
+	Version    string                   `json:"version"`
+	PID        int                      `json:"pid"`
+	Started    time.Time                `json:"started"`
+	Now        time.Time                `json:"now"`
+	Listen     string                   `json:"listen"`
+	Generation uint64                   `json:"generation"` // of the configuration, from 1
+	Ready      bool                     `json:"ready"`
+	Reasons    []string                 `json:"reasons,omitempty"` // why it is not ready, or a bad configuration file
+	InFlight   []telemetry.InFlightInfo `json:"in_flight"`         // oldest first
+	Upstreams  []Upstream               `json:"upstreams"`
+	Totals     telemetry.LedgerTotals   `json:"totals"`
+}
+
+// An Upstream is what /debug/state shows of an upstream.
+type Upstream struct {
+	Name    string `json:"name"`
+	Breaker string `json:"breaker"` // closed, half-open, open
+	Busy    int64  `json:"busy"`    // attempts under way
+	Idle    int    `json:"idle"`    // pooled connections
+	Dials   int64  `json:"dials"`   // since the configuration was loaded
+	Redials int64  `json:"redials"` // stale kept connections that were replaced
+}

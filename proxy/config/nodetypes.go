@@ -1,0 +1,161 @@
+package config
+
+import (
+	"strconv"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+func (t *Duration) decodeNode(d *decoder, key string, n ast.Node) {
+	if _, ok := n.(*ast.IntegerNode); ok {
+		text := n.GetToken().Value
+		d.wrong(key, `write "`+text+`s" for seconds`, "must be a duration with a unit (got %s)", text)
+		return
+	}
+	text, ok := d.text(key, n)
+	if !ok {
+		return
+	}
+	v, err := ParseDuration(text)
+	if err != nil {
+		d.wrong(key, `write "30s", "5m" or "1h30m"`, "%v (got %q)", err, shorten(text))
+		return
+	}
+	*t = v
+}
+
+func (s *Size) decodeNode(d *decoder, key string, n ast.Node) {
+	var text string
+	if _, ok := n.(*ast.IntegerNode); ok {
+		text = n.GetToken().Value
+	} else if text, ok = d.text(key, n); !ok {
+		return
+	}
+	v, err := ParseSize(text)
+	if err != nil {
+		d.wrong(key, `write "64MiB", "100KB" or a number of bytes`, "%v (got %q)", err, shorten(text))
+		return
+	}
+	*s = v
+}
+
+// decodeNode reads a reference to a secret. A secret written in its place is never shown.
+func (r *SecretRef) decodeNode(d *decoder, key string, n ast.Node) {
+	entries, isMapping := mappingEntries(n)
+	if !isMapping || len(entries) == 0 {
+		d.wrong(key, "write {env: NAME} or {file: PATH}; secrets do not stand in this file", "must name where the secret is found")
+		return
+	}
+	pairs, _ := d.pairs(key, n)
+	for _, p := range pairs {
+		path := join(key, p.name)
+		d.marks.at[path] = p.at
+		target := &r.Env
+		switch p.name {
+		case "env":
+		case "file":
+			target = &r.File
+		default:
+			d.problem(p.at, path, "write {env: NAME} or {file: PATH}", "unknown key")
+			d.marks.bad[key] = true
+			continue
+		}
+		value, ok := d.plain(path, p.value)
+		if !ok {
+			d.marks.bad[key] = true
+			continue
+		}
+		s, ok := value.(*ast.StringNode)
+		if !ok || s.Value == "" {
+			d.wrong(path, "", "must be text")
+			d.marks.bad[key] = true
+			continue
+		}
+		*target = s.Value
+	}
+	if r.Env != "" && r.File != "" {
+		d.wrong(key, "", "has both env and file: only one can hold")
+	}
+}
+
+// decodeNode reads a name, or a list of names.
+func (g *GroupConfig) decodeNode(d *decoder, key string, n ast.Node) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		if name, ok := d.text(key, n); ok {
+			*g = GroupConfig{name}
+		}
+		return
+	}
+	if len(seq.Values) == 0 {
+		d.wrong(key, "", "needs at least one name")
+	}
+	for i, item := range seq.Values {
+		path := key + "[" + strconv.Itoa(i) + "]"
+		d.marks.at[path] = place(item)
+		if item, ok := d.plain(path, item); ok {
+			if name, ok := d.text(path, item); ok {
+				*g = append(*g, name)
+			}
+		}
+	}
+	if len(*g) != len(seq.Values) {
+		d.marks.bad[key] = true
+	}
+}
+
+func (r *Renames) decodeNode(d *decoder, key string, n ast.Node) {
+	pairs, ok := d.pairs(key, n)
+	if !ok {
+		return
+	}
+	for _, p := range pairs {
+		path := join(key, p.name)
+		d.marks.at[path] = p.at
+		if v, ok := d.plain(path, p.value); ok {
+			if to, ok := d.text(path, v); ok {
+				*r = append(*r, RenamePair{p.name, to})
+			}
+		}
+	}
+}
+
+func (h *Headers) decodeNode(d *decoder, key string, n ast.Node) {
+	pairs, ok := d.pairs(key, n)
+	if !ok {
+		return
+	}
+	for _, p := range pairs {
+		path := join(key, p.name)
+		d.marks.at[path] = p.at
+		v, ok := d.plain(path, p.value)
+		if !ok {
+			continue
+		}
+		line := HeaderConfig{Name: p.name}
+		switch v := v.(type) {
+		case *ast.StringNode:
+			line.Text = NewSecret(v.Value)
+		case *ast.MappingNode, *ast.MappingValueNode:
+			line.Ref = &SecretRef{}
+			line.Ref.decodeNode(d, path, v)
+		default:
+			d.wrong(path, "", "must be text, {env: NAME} or {file: PATH}")
+		}
+		*h = append(*h, line)
+	}
+}
+
+func (p *ProxyURL) decodeNode(d *decoder, key string, n ast.Node) {
+	s, ok := n.(*ast.StringNode)
+	if !ok {
+		d.wrong(key, "", "must be text")
+		return
+	}
+	parsed, why := parseProxy(s.Value)
+	if why != "" {
+		d.wrong(key, "write http://HOST:PORT, https://HOST:PORT, or direct", "%s", why)
+		return
+	}
+	*p = parsed
+}

@@ -1,0 +1,8 @@
+package main
+
+import (
+	"runtime/debug"
+)
+
+// settle gives back what start-up needed and no exchange will.
+func settle() { debug.FreeOSMemory() }

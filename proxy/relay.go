@@ -1,0 +1,400 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/internal/head"
+	"github.com/trapgate/trapgate/internal/sse"
+	"github.com/trapgate/trapgate/internal/telemetry"
+	"github.com/trapgate/trapgate/proxy/server"
+	"github.com/trapgate/trapgate/proxy/upstream"
+)
+
+// maxUnary is how much of a JSON answer is kept to read its usage, in bytes. Longer ones pass all the same.
+const maxUnary = 8 << 20
+
+// drainTime is how long the rest of an answer may take once its terminal event has left and the agent has hung up.
+const drainTime = time.Second
+
+// A relay is one answer on its way to the agent.
+type relay struct {
+	e        *exchange
+	resp     *upstream.Response
+	t        *telemetry.Attempt
+	inner    *filters.Flow
+	head     *filters.ResponseHead
+	filtered bool
+	detached bool
+}
+
+func (e *exchange) answer(resp *upstream.Response, inner *filters.Flow, t *telemetry.Attempt) *relay {
+	return &relay{
+		e: e, resp: resp, t: t, inner: inner, filtered: inner.Wants() || e.outer.Wants(),
+		head: &filters.ResponseHead{Status: resp.Status, Stream: isStream(resp), Fields: resp.Fields},
+	}
+}
+
+// relay passes an answer on: raw bytes when no filter wants them, through the rings else.
+func (r *relay) relay() error {
+	e := r.e
+	err := r.inner.Head(r.head)
+	if err == nil {
+		err = e.outer.Head(r.head)
+	}
+	if err == nil {
+		e.enter(telemetry.StateStreaming)
+		switch {
+		case r.filtered && r.head.Stream:
+			err = r.events()
+		case r.filtered:
+			err = r.document()
+		default:
+			err = r.bytes()
+		}
+		e.shown = e.meter.Answer()
+	}
+	if err == nil {
+		_, err = r.inner.End()
+	}
+	if err != nil {
+		return e.cut(err)
+	}
+	return nil
+}
+
+// end asks the outer ring whether the answer is all, and sends its last bytes if it is.
+func (r *relay) end() (again bool, err error) {
+	if again, err = r.e.outer.End(); again || err != nil {
+		return again, err
+	}
+	return false, r.finish()
+}
+
+// all is relay and end for an answer that no filter sees.
+func (r *relay) all() error {
+	err := r.relay()
+	if err == nil {
+		_, err = r.end()
+	}
+	return err
+}
+
+// bytes passes the answer on as it comes; it is read on the side, for usage and the terminal event.
+func (r *relay) bytes() error {
+	framing := r.startHead(r.framing())
+	for {
+		if !r.resp.More() { // never wait with bytes in hand
+			if err := r.e.agent.Flush(); err != nil {
+				return err
+			}
+		}
+		piece, err := r.resp.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			r.e.agent.Flush()
+			return err
+		}
+		if r.head.Stream {
+			r.observe(piece)
+		} else {
+			r.e.keep(piece)
+		}
+		if r.resp.Complete() && framing == server.Sized {
+			r.detach()
+		}
+		if err := r.e.agent.Write(piece); err != nil && !r.detached {
+			return err
+		}
+	}
+	r.over()
+	return nil
+}
+
+// observe reads events as they pass.
+func (r *relay) observe(piece []byte) {
+	p := &r.e.parser
+	p.Feed(piece)
+	for ev, ok := p.Next(); ok; ev, ok = p.Next() {
+		r.meter(ev)
+	}
+}
+
+// meter reads one event. Before the terminal one leaves, the agent's hanging up becomes the clean end that it is.
+func (r *relay) meter(ev sse.Event) {
+	if ev.Comment {
+		return
+	}
+	m := &r.e.meter
+	terminal := m.Event(ev.Name, ev.Data)
+	switch {
+	case terminal:
+		r.e.terminal = true
+		r.detach()
+	case m.FirstToken:
+		r.t.FirstToken(r.e.clock())
+	default:
+		r.t.Chunk(r.e.clock())
+	}
+}
+
+// detach lets the agent go without killing the upstream's connection, which then has a moment to end by itself.
+func (r *relay) detach() {
+	if r.detached {
+		return
+	}
+	r.detached = true
+	r.e.agent.Detach()
+	if !r.e.agent.Attach(hurry{r.resp}) {
+		r.resp.HurryUp(drainTime)
+	}
+}
+
+// hurry is what an agent's leaving does to an answer that is over but for its last bytes.
+type hurry struct{ resp *upstream.Response }
+
+func (h hurry) Kill() { h.resp.HurryUp(drainTime) }
+
+// events passes a stream through the rings, one event at a time.
+func (r *relay) events() error {
+	if r.e.x.Call == 0 || !r.e.agent.Started() {
+		r.startHead(server.Chunked)
+	}
+	p := &r.e.parser
+	for {
+		if !r.resp.More() {
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
+		piece, err := r.resp.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			r.e.agent.Flush()
+			return err
+		}
+		p.Feed(piece)
+		for ev, ok := p.Next(); ok; ev, ok = p.Next() {
+			r.meter(ev)
+			if err := r.inner.Emit(filters.Event{Raw: ev.Raw, Name: ev.Name, Data: ev.Data}); err != nil {
+				if r.detached && r.e.agent.Gone() {
+					continue
+				}
+				return err
+			}
+		}
+		if err := p.Err(); err != nil {
+			return err
+		}
+	}
+	r.over()
+	if last, ok := p.Finish(); ok { // the agent sees exactly what the upstream sent
+		return r.inner.Emit(filters.Event{Raw: last.Raw, Name: last.Name, Data: last.Data})
+	}
+	return nil
+}
+
+func (r *relay) flush() error {
+	err := r.e.agent.Flush()
+	if r.detached {
+		return nil
+	}
+	return err
+}
+
+// document passes a whole JSON body through the rings. Its head leaves with it, since its length is known only then.
+func (r *relay) document() error {
+	r.e.unary = r.e.unary[:0]
+	if r.e.agent.Started() {
+		return &filters.Reply{Status: 502, Code: "upstream_error", Message: fmt.Sprintf("upstream %s answered %d to a later call of this exchange", r.e.x.Attempt.Upstream, r.head.Status)}
+	}
+	for {
+		piece, err := r.resp.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		r.e.unary = append(r.e.unary, piece...)
+	}
+	r.over()
+	body := r.e.unary
+	return r.inner.Emit(filters.Event{Raw: body, Data: body, Body: true})
+}
+
+// over is the clean end of the upstream's answer.
+func (r *relay) over() {
+	e := r.e
+	switch {
+	case r.head.Stream:
+		if !e.terminal && r.head.Status < 300 {
+			e.outcome = telemetry.OutcomeTruncated
+		}
+	default:
+		if r.head.Status < 300 {
+			r.t.FirstToken(e.head)
+		}
+		if len(e.unary) < maxUnary && !r.resp.Bodiless {
+			e.meter.Body(e.unary)
+		}
+	}
+	if r.head.Status >= 400 {
+		e.outcome = telemetry.OutcomeError
+	}
+	e.agent.Detach()
+	r.detached = true
+}
+
+// finish sends the last bytes. Whether the agent still takes them does not matter: the answer is complete.
+func (r *relay) finish() error {
+	a := r.e.agent
+	if r.filtered && !r.head.Stream {
+		r.documentHead()
+		a.Write(r.e.document)
+	}
+	a.Finish(r.resp.Trailers)
+	return nil
+}
+
+// cut ends an answer that broke off: the agent sees a cut, never an end.
+func (e *exchange) cut(err error) error {
+	killed := !e.agent.Detach()
+	if e.terminal && !errors.As(err, new(*filters.FilterError)) {
+		return nil
+	}
+	if killed || errors.Is(err, server.ErrGone) {
+		err = e.gone(err)
+	} else if errors.As(err, new(*upstream.Error)) {
+		err = errors.Join(filters.ErrTruncated, err)
+	}
+	return err
+}
+
+// keep gathers a JSON answer for the meter.
+func (e *exchange) keep(piece []byte) {
+	if len(e.unary) < maxUnary {
+		e.unary = append(e.unary, piece...)
+	}
+}
+
+func isStream(resp *upstream.Response) bool {
+	if resp.Status >= 300 {
+		return false
+	}
+	ct := resp.Fields.Get("content-type")
+	return len(ct) >= 17 && head.Is(ct[:17], "text/event-stream")
+}
+
+// framing keeps the upstream's own way to delimit the body where that is possible.
+func (r *relay) framing() server.Framing {
+	switch {
+	case r.resp.Bodiless:
+		return server.Bodiless
+	case r.resp.Length >= 0:
+		return server.Sized
+	}
+	return server.Chunked
+}
+
+// startHead gathers the head of the answer: the upstream's lines in their order, hop-by-hop ones apart, then ours.
+func (r *relay) startHead(f server.Framing) server.Framing {
+	out := r.fields(f, -1)
+	r.e.status = r.head.Status
+	r.e.agent.Head(r.head.Status, r.resp.Reason, out, f)
+	return f
+}
+
+// documentHead is startHead for a body that the rings may have changed.
+func (r *relay) documentHead() {
+	r.e.status = r.head.Status
+	r.e.agent.Head(r.head.Status, r.resp.Reason, r.fields(server.Sized, len(r.e.document)), server.Sized)
+}
+
+// fields are the header lines that the agent gets. length replaces the upstream's content-length when it is not negative.
+func (r *relay) fields(f server.Framing, length int) head.Fields {
+	out := make(head.Fields, 0, len(r.head.Fields)+len(r.head.Added)+3)
+	dropped := r.head.Fields.Get("connection")
+	framed := false
+	for _, field := range r.head.Fields {
+		switch {
+		case head.Is(field.Name, "transfer-encoding"):
+			if f != server.Chunked {
+				continue
+			}
+			framed = true
+		case head.Is(field.Name, "content-length"):
+			if f == server.Chunked || framed {
+				continue
+			}
+			if framed = true; length >= 0 {
+				field.Value = strconv.AppendInt(nil, int64(length), 10)
+			}
+		case hopByHop(field.Name), len(dropped) > 0 && named(dropped, field.Name):
+			continue
+		}
+		out = append(out, field)
+	}
+	out = append(out, r.head.Added...)
+	if !framed && f == server.Chunked && !r.e.agent.HTTP10 {
+		out = append(out, head.Field{Name: transferEncoding, Value: chunked})
+	}
+	if !framed && length >= 0 {
+		out = append(out, head.Field{Name: contentLength, Value: strconv.AppendInt(nil, int64(length), 10)})
+	}
+	return r.e.ours(out)
+}
+
+var (
+	transferEncoding = []byte("Transfer-Encoding")
+	contentLength    = []byte("Content-Length")
+	chunked          = []byte("chunked")
+)
+
+// hopByHop names response lines that belong to one connection.
+func hopByHop(name []byte) bool {
+	if len(name) == 0 {
+		return true
+	}
+	switch name[0] | 0x20 {
+	case 'c':
+		return head.Is(name, "connection")
+	case 'k':
+		return head.Is(name, "keep-alive")
+	case 'p':
+		return head.Is(name, "proxy-connection") || head.Is(name, "proxy-authenticate")
+	case 'u':
+		return head.Is(name, "upgrade")
+	}
+	return false
+}
+
+func named(list, name []byte) bool {
+	for part := range bytes.SplitSeq(list, []byte{','}) {
+		if bytes.EqualFold(bytes.TrimSpace(part), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// agentSink is where events leave the outer ring: the agent's socket, or the body that is being gathered.
+type agentSink exchange
+
+// Emit implements filters.Sink.
+func (s *agentSink) Emit(ev filters.Event) error {
+	if ev.Body {
+		s.document = append(s.document, ev.Raw...)
+		return nil
+	}
+	return s.agent.Write(ev.Raw)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/internal/head"
+	"github.com/trapgate/trapgate/proxy/server"
+	"github.com/trapgate/trapgate/proxy/upstream"
+)
+
+// maxHeld is the largest error answer that is kept while another attempt is made, in bytes.
+const maxHeld = 1 << 20
+
+// firstBackoff is the base of the exponential back-off; jitter takes up to half of it away.
+const firstBackoff = 400 * time.Millisecond
+
+// retryable reports whether an answer asks for another attempt and the budget allows one; after is the back-off, which a
+// change of upstream does not need.
+func (e *exchange) retryable(resp *upstream.Response, more bool) (after time.Duration, ok bool) {
+	switch resp.Status {
+	case 408, 429, 502, 503, 504:
+	case 500:
+		if !e.rt.config.Limits.Retry500 {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	if head.Is(resp.Fields.Get("x-should-retry"), "false") {
+		return 0, false
+	}
+	if more {
+		return 0, true
+	}
+	return e.backoff(retryAfter(resp.Fields, e.clock()))
+}
+
+// backoff takes one retry from the budget, if it holds one: what the upstream asked for, else exponential with jitter.
+func (e *exchange) backoff(asked time.Duration) (time.Duration, bool) {
+	l := &e.rt.config.Limits
+	if e.retries >= l.Retries {
+		return 0, false
+	}
+	d := asked
+	if d <= 0 {
+		d = firstBackoff << e.retries
+		d -= time.Duration(rand.Int64N(int64(d)/2 + 1))
+	} else if spread := min(d/4, l.RetryTotal-e.waited-d); spread > 0 {
+		d += time.Duration(rand.Int64N(int64(spread))) // those who were told the same moment do not all come in it
+	}
+	return d, e.waited+d <= l.RetryTotal
+}
+
+// retryAfter reads the upstream's wish: retry-after-ms, or retry-after in seconds or as a date. Zero: none.
+func retryAfter(f head.Fields, now time.Time) time.Duration {
+	if v := f.Get("retry-after-ms"); v != nil {
+		if ms, err := strconv.ParseFloat(string(v), 64); err == nil && ms > 0 && ms < 1e9 {
+			return time.Duration(ms * float64(time.Millisecond))
+		}
+	}
+	v := string(f.Get("retry-after"))
+	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e7 {
+		return time.Duration(s * float64(time.Second))
+	}
+	if t, err := http.ParseTime(v); err == nil && t.After(now) {
+		return t.Sub(now)
+	}
+	return 0
+}
+
+// A heldAnswer is an upstream's error answer that goes out if no further attempt brings one.
+type heldAnswer struct {
+	status   int
+	reason   []byte
+	fields   head.Fields
+	body     []byte
+	bodiless bool
+}
+
+// hold keeps an error answer. It reports false when the answer is too long to be kept: then it must be relayed now.
+func (e *exchange) hold(resp *upstream.Response) bool {
+	if resp.Length > maxHeld {
+		return false
+	}
+	h := &heldAnswer{status: resp.Status, reason: bytes.Clone(resp.Reason), bodiless: resp.Bodiless}
+	for _, f := range resp.Fields {
+		h.fields = append(h.fields, head.Field{Name: bytes.Clone(f.Name), Value: bytes.Clone(f.Value)})
+	}
+	resp.HurryUp(5 * time.Second)
+	for {
+		piece, err := resp.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil || len(h.body)+len(piece) > maxHeld {
+			// Not whole, so it is worth nothing to the agent; an earlier one stays.
+			return true
+		}
+		h.body = append(h.body, piece...)
+	}
+	e.held = h
+	return true
+}
+
+func (e *exchange) dropHeld() { e.held = nil }
+
+// replay sends the held answer: the last that an upstream gave, byte for byte with its header lines.
+func (e *exchange) replay() error {
+	h := e.held
+	e.held = nil
+	r := &relay{e: e, resp: &upstream.Response{Status: h.status, Reason: h.reason, Bodiless: h.bodiless},
+		head: &filters.ResponseHead{Status: h.status, Fields: h.fields}}
+	f := server.Sized
+	if h.bodiless {
+		f = server.Bodiless
+	}
+	e.status = h.status
+	length := len(h.body)
+	if h.bodiless {
+		length = -1
+	}
+	e.agent.Head(h.status, h.reason, r.fields(f, length), f)
+	e.meter.Body(h.body)
+	e.shown = e.meter.Answer()
+	e.outcome = outcomeOf(h.status)
+	e.agent.Write(h.body)
+	return e.agent.Finish(nil)
+}

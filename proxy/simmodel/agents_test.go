@@ -1,0 +1,81 @@
+package simmodel
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Agents hold a growing conversation, and what they measured is what the model counted.
+func TestRunAgents(t *testing.T) {
+	m := newModel(t, Options{Slots: 2, PrefillRate: 200_000, DecodeRate: 2000})
+	url := serve(t, m)
+	var mu sync.Mutex
+	kinds := map[string]int{}
+	r := RunAgents(context.Background(), AgentsOptions{
+		BaseURL: url + "/v1", Agents: 4, Turns: 3, SystemTokens: 500, TaskTokens: 200, ResultTokens: 100, OutputTokens: 10,
+		ToolTime: 5 * time.Millisecond, OnEvent: func(e AgentEvent) { mu.Lock(); kinds[e.Kind]++; mu.Unlock() },
+	})
+	s, st := r.Summary(), m.Stats()
+	if s.Failed != 0 || s.Calls != 16 || s.Retries != 0 {
+		t.Fatalf("%+v %v", s, r.Runs[0].Err)
+	}
+	if int64(s.In) != st.PromptTokens || int64(s.Cached) != st.CachedTokens || int64(s.Out) != st.OutputTokens {
+		t.Errorf("agents %+v, model %+v", s, st)
+	}
+	if s.CachedShare < 0.5 {
+		t.Errorf("cached share %.2f of growing conversations", s.CachedShare)
+	}
+	if kinds["call"] != 16 || kinds["first"] != 16 || kinds["tool"] != 12 || kinds["done"] != 4 {
+		t.Error(kinds)
+	}
+	if s.Wall < s.MeanWall || s.FirstTokenP50 <= 0 || st.MaxQueued == 0 {
+		t.Errorf("%+v %+v", s, st)
+	}
+}
+
+// The retry policy of the usual SDKs: two retries, Retry-After obeyed, then the run is dead.
+func TestAgentsRetry(t *testing.T) {
+	cases := []struct {
+		name            string
+		fault           string
+		failed, retries int
+		least           time.Duration
+	}{
+		{"recovers", "status=503x2", 0, 2, time.Second},
+		{"gives up", "status=503", 1, 2, time.Second},
+		{"400 is final", "status=400", 1, 0, 0},
+		{"refused for ever", "429=0", 1, 2, 0},
+		{"waits as told", "429=1", 1, 2, 2 * time.Second},
+		{"torn stream", "cut=2", 1, 0, 0},
+		{"clean end without [DONE]", "end=2", 1, 0, 0},
+		{"connection closed", "drop=x1", 0, 1, 300 * time.Millisecond},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := newModel(t, Options{Faults: []FaultRule{{Fault: c.fault}}})
+			start := time.Now()
+			s := RunAgents(context.Background(), AgentsOptions{BaseURL: serve(t, m) + "/v1"}).Summary()
+			if s.Failed != c.failed || s.Retries != c.retries || time.Since(start) < c.least {
+				t.Errorf("%+v in %v", s, time.Since(start))
+			}
+		})
+	}
+}
+
+func TestAgentsStopWithTheContext(t *testing.T) {
+	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hang.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	defer cancel()
+	r := RunAgents(ctx, AgentsOptions{BaseURL: hang.URL, Agents: 3, Stagger: 20 * time.Millisecond})
+	for i := range r.Runs {
+		if r.Runs[i].Err == nil {
+			t.Error("agent", i, "has no error")
+		}
+	}
+}
