@@ -1,8 +1,8 @@
+//go:build !linux
+
 package main
 
-import (
-	"runtime/debug"
-)
+import "runtime/debug"
 
 // settle gives back what start-up needed and no exchange will.
 func settle() { debug.FreeOSMemory() }

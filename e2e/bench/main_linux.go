@@ -66,12 +66,16 @@ func run(args []string) error {
 	names := f.String("sides", strings.Join([]string{direct, nginx, copier, gate, spans}, ","), "which sides take part")
 	comment := f.String("comment", "", "a line for the head of the report")
 	f.BoolVar(&standIn, "stand-in", false, "put the copy proxy in Trapgate's place, to test the bench")
+	profile := f.String("profile", "", "only write CPU and heap profiles of Trapgate under load into this folder")
 	role := f.String("role", "", "run as a helper process: upstream, copy or sink")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if *role != "" {
 		return runRole(*role, f.Args())
+	}
+	if *profile != "" {
+		return profileGate(*profile)
 	}
 	p := fullPlan
 	if *quick {

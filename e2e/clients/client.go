@@ -141,27 +141,36 @@ func runDriver(args func(s Setup) ([]string, error), env ...string) func(context
 		if err != nil {
 			return nil, err
 		}
-		type driverCase struct {
-			Name   string `json:"name"`
-			Prompt string `json:"prompt"`
-		}
-		var list []driverCase
-		for _, k := range cases {
-			list = append(list, driverCase{k.Name, k.Prompt})
-		}
-		spec, err := json.Marshal(list)
+		spec, err := driverCases(cases)
 		if err != nil {
-			return nil, fmt.Errorf("clients: %w", err)
+			return nil, err
 		}
 		cmd := Command{Args: argv, Dir: s.Work, Env: append(baseEnv(s.Home),
-			"E2E_CASES="+string(spec), "E2E_MODEL=sim", "OPENAI_BASE_URL="+s.BaseURL())}
+			"E2E_CASES="+spec, "E2E_MODEL=sim", "OPENAI_BASE_URL="+s.BaseURL())}
 		cmd.Env = append(cmd.Env, env...)
-		out, err := cmd.Run(ctx, c.Limit)
+		out, _, err := cmd.Run(ctx, c.Limit)
 		if err != nil {
 			return nil, err
 		}
 		return readReports(out), nil
 	}
+}
+
+// driverCases is the value of E2E_CASES.
+func driverCases(cases []Case) (string, error) {
+	type driverCase struct {
+		Name   string `json:"name"`
+		Prompt string `json:"prompt"`
+	}
+	var list []driverCase
+	for _, k := range cases {
+		list = append(list, driverCase{k.Name, k.Prompt})
+	}
+	spec, err := json.Marshal(list)
+	if err != nil {
+		return "", fmt.Errorf("clients: %w", err)
+	}
+	return string(spec), nil
 }
 
 func readReports(out []byte) []Report {
@@ -184,7 +193,7 @@ func runEach(start func(s Setup, k Case) (Command, error), read func(out []byte)
 			if err != nil {
 				return nil, err
 			}
-			out, err := cmd.Run(ctx, c.Limit)
+			out, _, err := cmd.Run(ctx, c.Limit)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", k.Name, err)
 			}

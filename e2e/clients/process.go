@@ -21,9 +21,9 @@ type Command struct {
 	Env  []string
 }
 
-// Run starts the command in a process group of its own, waits at most limit, and returns its standard output. Whatever it
-// left behind in its group is killed.
-func (c Command) Run(ctx context.Context, limit time.Duration) ([]byte, error) {
+// Run starts the command in a process group of its own, waits at most limit, and returns what it printed. Whatever it left
+// behind in its group is killed.
+func (c Command) Run(ctx context.Context, limit time.Duration) (stdout, stderr []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
@@ -34,18 +34,18 @@ func (c Command) Run(ctx context.Context, limit time.Duration) ([]byte, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
+		return nil, nil, fmt.Errorf("clients: %w", err)
 	}
-	err := cmd.Wait()
+	err = cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	if ctx.Err() != nil {
 		err = errors.Join(err, fmt.Errorf("stopped after %v", limit))
 	}
 	if err != nil {
-		return out.Bytes(), fmt.Errorf("clients: %s: %w\nstdout: %s\nstderr: %s", c.Args[0], err,
+		err = fmt.Errorf("clients: %s: %w\nstdout: %s\nstderr: %s", c.Args[0], err,
 			tail(out.Bytes(), 3000), tail(errs.Bytes(), 3000))
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), errs.Bytes(), err
 }
 
 // baseEnv is what every client gets: its own home, no proxy for loopback, none that works for anything else.

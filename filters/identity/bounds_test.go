@@ -164,6 +164,29 @@ func TestNoisyTenant(t *testing.T) {
 	same(t, "session", quiet.one(chat(msg("user", "u"), msg("assistant", "a"), msg("user", "v"))).Session, first.Session)
 }
 
+// The count of what is held stays right when a tenant is forgotten while it still has exchanges under way.
+func TestForgottenTenant(t *testing.T) {
+	f := New(Options{Tenants: 2})
+	one := newAgent(t, f, wire.Chat, "api-key", "one").ask(chat(msg("user", "u")))
+	part := one.flowTenant(f)
+	for i := range 3 {
+		newAgent(t, f, wire.Chat, "api-key", fmt.Sprint(i)).one(chat(msg("user", "u")))
+	}
+	f.tables.settle(part, 1<<20)
+	one.body(chatCall("call_1", "{}")).ok()
+	held := 0
+	for _, name := range f.tables.tenants.Keys() {
+		p, _ := f.tables.tenants.Peek(name)
+		held += p.reported
+	}
+	if f.tables.bytes != held || held == 0 {
+		t.Errorf("%d bytes counted, %d held", f.tables.bytes, held)
+	}
+}
+
+// flowTenant is the part of the tables that the exchange is in.
+func (k *talk) flowTenant(f *Filter) *tenant { return f.tables.tenant(k.Tenant) }
+
 func TestConcurrent(t *testing.T) {
 	f := New(Options{Tenants: 3, Entries: 20, Bytes: 32 << 10})
 	var wg sync.WaitGroup

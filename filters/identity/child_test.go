@@ -109,6 +109,7 @@ func TestChild(t *testing.T) {
 			parent.ok()
 
 			other := newAgent(t, f, way.dialect, "api-key", "k").one(dialectBody(way.dialect, task))
+			same(t, "parent of another user", a.with("x-trapgate-user", "eve").one(dialectBody(way.dialect, task)).Parent, "")
 			differ(t, "program of another tenant", other.Program, parent.Program)
 			same(t, "parent of another tenant", other.Parent, "")
 			same(t, "no child", a.one(dialectBody(way.dialect, "something else")).Parent, "")

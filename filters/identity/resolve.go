@@ -215,7 +215,7 @@ func (t *tenant) byChain(q *query, p *place) bool {
 			if q.assistant {
 				continue
 			}
-			return true // nothing but the task: somebody has begun it once more
+			return false // nothing but the task: somebody has begun it once more
 		}
 		from := n.next()
 		switch {

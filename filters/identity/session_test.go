@@ -146,16 +146,21 @@ func TestBranch(t *testing.T) {
 
 // The same task begun once more is another session, also when its answers are the same.
 func TestSecondRun(t *testing.T) {
-	for _, ids := range []string{"equal", "their own"} {
-		t.Run(ids+" call ids", func(t *testing.T) {
+	for _, ids := range []string{"equal call ids", "call ids of their own", "text only"} {
+		t.Run(ids, func(t *testing.T) {
 			a := newAgent(t, New(Options{}), wire.Chat)
 			run := func(n int) (sessions []string) {
 				id := "call_abcdefghijklmnop"
-				if ids != "equal" {
+				if ids == "call ids of their own" {
 					id += fmt.Sprint(n)
 				}
 				m := arr{msg("system", "s"), msg("user", "u")}
 				for step := range 4 {
+					if ids == "text only" {
+						sessions = append(sessions, a.one(chat(m...)).Session)
+						m = append(m, msg("assistant", fmt.Sprint("answer ", step)), msg("user", "next"))
+						continue
+					}
 					k := a.ask(chat(m...)).body(chatCall(fmt.Sprint(id, step), `{"command":"ls"}`)).ok()
 					sessions = append(sessions, k.Session)
 					m = append(m, calls(fmt.Sprint(id, step), `{"command":"ls"}`), result(fmt.Sprint(id, step), "x"))
@@ -209,6 +214,26 @@ func TestCutHistory(t *testing.T) {
 	first := a.ask(chat(m...)).body(chatCall("call_0123456789abcdef", `{"command":"ls"}`)).ok()
 	cut := a.one(chat(system, msg("user", "summary of what was"), calls("call_0123456789abcdef", `{"command":"ls"}`), result("call_0123456789abcdef", "x")))
 	same(t, "session", cut.Session, first.Session)
+}
+
+// Ids that servers count up say nothing about whose a history is.
+func TestCountedCallIDs(t *testing.T) {
+	a := newAgent(t, New(Options{}), wire.Chat)
+	first := a.ask(chat(msg("system", "s"), msg("user", "a long task"))).body(chatCall("call_1", "{}")).ok()
+	other := a.one(chat(msg("system", "s"), msg("user", "another task"), calls("call_1", "{}"), result("call_1", "x")))
+	differ(t, "session", other.Session, first.Session)
+	differ(t, "program", other.Program, first.Program)
+}
+
+// Without tools nothing says that it is the same speaker.
+func TestSystemTextChangesWithoutTools(t *testing.T) {
+	long := strings.Repeat("You are a careful assistant of the airline and follow its policy. ", 4)
+	a := newAgent(t, New(Options{}), wire.Chat)
+	body := func(m ...any) string { return js(obj{"messages": m}) }
+	first := a.one(body(msg("system", "It is 10:00. "+long), msg("user", "u")))
+	second := a.one(body(msg("system", "It is 10:01. "+long), msg("user", "u"), msg("assistant", "a"), msg("user", "v")))
+	same(t, "program", second.Program, first.Program)
+	differ(t, "session", second.Session, first.Session)
 }
 
 // Hand back and forth: each speaker keeps its session, all of them the program.

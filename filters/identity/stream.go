@@ -115,13 +115,12 @@ func (t *tenant) before(q *query) {
 	if len(id) == 0 {
 		return
 	}
-	// The chain goes on from the response, known or not: its id stands for the messages that are not here.
+	// Known or not, its id stands for the messages that are not here.
 	q.start = xxh3.Hash(id) | 1
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p, ok := t.responses.Get(callKey(q.userKey, id)); ok {
 		q.response = p
-		q.start ^= p.chain
 	}
 }
 

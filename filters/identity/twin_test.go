@@ -136,3 +136,18 @@ func open0(open []*talk, k *talk) *talk {
 	}
 	return open[0]
 }
+
+// The one whose answer is here can go on; that the other one then says the same does not make it this one.
+func TestTwinAnswersFirst(t *testing.T) {
+	a := newAgent(t, New(Options{}), wire.Chat)
+	m := arr{msg("user", "u")}
+	next := append(append(arr{}, m...), msg("assistant", "same answer"), msg("user", "and?"))
+	one, two := a.ask(chat(m...)), a.ask(chat(m...))
+	one.body(`{}`).ok()
+	one2 := a.one(chat(next...))
+	same(t, "the first goes on", one2.Session, one.Session)
+	two.body(`{}`).ok()
+	two2 := a.one(chat(next...))
+	differ(t, "the second goes on", two2.Session, one.Session)
+	same(t, "program", two2.Program, one.Program)
+}

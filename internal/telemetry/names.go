@@ -82,11 +82,13 @@ var (
 		"Time between two output chunks of a stream.", chunkBounds,
 	}
 	defAdded = metricDef{
-		"trapgate.added.duration", histogram, "s", []string{keyPiece},
+		"trapgate.added.duration", histogram, "s",
+		[]string{keyPiece},
 		"Time that a piece added to an exchange up to the head of its answer; piece \"total\" is all of it.", addedBounds,
 	}
 	defExchanges = metricDef{
-		"trapgate.exchanges", counter, "{exchange}", []string{keyDialect, keyOutcome},
+		"trapgate.exchanges", counter, "{exchange}",
+		[]string{keyDialect, keyOutcome},
 		"Exchanges that have ended.", nil,
 	}
 	defInFlight = metricDef{
@@ -94,31 +96,38 @@ var (
 		"Exchanges under way.", nil,
 	}
 	defCached = metricDef{
-		"trapgate.tokens.cached", counter, "{token}", []string{keyModel, keyUpstream},
+		"trapgate.tokens.cached", counter, "{token}",
+		[]string{keyModel, keyUpstream},
 		"Input tokens that upstreams reported as served from their prompt cache.", nil,
 	}
 	defRetries = metricDef{
-		"trapgate.retries", counter, "{attempt}", []string{keyDialect},
+		"trapgate.retries", counter, "{attempt}",
+		[]string{keyDialect},
 		"Attempts that repeated a failed one at the same upstream.", nil,
 	}
 	defFallbacks = metricDef{
-		"trapgate.fallbacks", counter, "{attempt}", []string{keyDialect},
+		"trapgate.fallbacks", counter, "{attempt}",
+		[]string{keyDialect},
 		"Attempts that went to the next upstream after a failed one.", nil,
 	}
 	defCancellations = metricDef{
-		"trapgate.cancellations", counter, "{exchange}", []string{keyState},
+		"trapgate.cancellations", counter, "{exchange}",
+		[]string{keyState},
 		"Exchanges whose agent left before the end, by what they were doing.", nil,
 	}
 	defUpstreamErrors = metricDef{
-		"trapgate.upstream.errors", counter, "{attempt}", []string{keyUpstream, keyErrorType},
+		"trapgate.upstream.errors", counter, "{attempt}",
+		[]string{keyUpstream, keyErrorType},
 		"Attempts that failed at an upstream.", nil,
 	}
 	defTruncated = metricDef{
-		"trapgate.streams.truncated", counter, "{exchange}", []string{keyDialect},
+		"trapgate.streams.truncated", counter, "{exchange}",
+		[]string{keyDialect},
 		"Streams that ended without their dialect's terminal event.", nil,
 	}
 	defReloads = metricDef{
-		"trapgate.config.reloads", counter, "{reload}", []string{keyResult},
+		"trapgate.config.reloads", counter, "{reload}",
+		[]string{keyResult},
 		"Changes of the configuration file that were taken (ok) or refused (error).", nil,
 	}
 	defConfigValid = metricDef{
@@ -134,7 +143,8 @@ var (
 		"Log lines dropped because nobody read them.", nil,
 	}
 	defBuild = metricDef{
-		"trapgate.build.info", gauge, "1", []string{keyVersion, keyGo},
+		"trapgate.build.info", gauge, "1",
+		[]string{keyVersion, keyGo},
 		"1; the labels say which build runs.", nil,
 	}
 )

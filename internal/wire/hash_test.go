@@ -164,4 +164,4 @@ func TestHashIsStable(t *testing.T) {
 	}
 }
 
-const stableChain = "x"
+const stableChain = "24dbcdc0b63f48a1"

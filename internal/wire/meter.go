@@ -92,15 +92,13 @@ func (m *Meter) Event(name, data []byte) (terminal bool) {
 	if m.template && m.fits(data) {
 		return false
 	}
-	if data[0] == '[' {
-		if string(bytes.TrimSpace(data)) != "[DONE]" || m.d == Messages || m.d == Responses {
-			return false
-		}
-		m.a.Terminal = true
-		return true
-	}
 	if m.d == Other {
 		return false
+	}
+	if len(data) < 16 && string(bytes.TrimSpace(data)) == "[DONE]" {
+		terminal = m.d != Messages && m.d != Responses
+		m.a.Terminal = m.a.Terminal || terminal
+		return terminal
 	}
 	m.ev, m.typ = event{}, name
 	m.begin(data)

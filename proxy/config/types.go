@@ -7,7 +7,7 @@ import "time"
 type Config struct {
 	Listen    string           `yaml:"listen" default:"127.0.0.1:4000" example:"127.0.0.1:4000" doc:"Where agents call: HOST:PORT, or unix:/PATH for a Unix socket. Port 0 takes a free one. Off loopback it needs auth or insecure: true."`
 	Admin     string           `yaml:"admin" default:"127.0.0.1:4001" example:"127.0.0.1:4001" doc:"Where health, metrics and state are served: HOST:PORT, unix:/PATH, or off. Everything but /livez, /readyz and /metrics needs the token of DATA/admin.token, so it may stand off loopback."`
-	Data      string           `yaml:"data" default:"$XDG_STATE_HOME/trapgate, else ~/.local/state/trapgate" example:"/var/lib/trapgate" doc:"The directory for state. It is made (0700) when a piece first keeps something."`
+	Data      string           `yaml:"data" default:"$XDG_STATE_HOME/trapgate, else ~/.local/state/trapgate" example:"/var/lib/trapgate" doc:"The directory for state and for the admin token. It is made (0700) when it is needed."`
 	Hosts     []string         `yaml:"hosts" example:"[trapgate.internal, \"*.svc.cluster.local\"]" doc:"Host names, besides the loopback ones, under which agents may call. Globs; no port. Any other Host is refused."`
 	Origins   []string         `yaml:"origins" example:"[\"https://chat.example.com\"]" doc:"Web origins whose pages may call, such as https://chat.example.com. Any other Origin is refused."`
 	Upstreams []UpstreamConfig `yaml:"upstreams" doc:"The model APIs. A file without upstreams behaves as no file: Anthropic's API for the messages dialect, OpenAI's for all else."`

@@ -13,7 +13,7 @@ var skips struct {
 	list []string
 }
 
-// Skip skips a test and keeps the reason for Report: what did not run must be seen, also without -v.
+// Skip skips a test and keeps the reason for Report: what did not run must be seen.
 func Skip(t testing.TB, why string) {
 	t.Helper()
 	Skipped(t.Name(), why)
@@ -27,10 +27,17 @@ func Skipped(what, why string) {
 	skips.list = append(skips.list, what+": "+why)
 }
 
-// Report writes what was skipped, and why. Call it at the end of TestMain.
+// Report writes what was skipped, and why: to w, which go test shows with -v or after a failure, and at the end of the file
+// that TRAPGATE_E2E_SKIPS names, for whoever runs many packages and wants one list. Call it at the end of TestMain.
 func Report(w io.Writer) {
 	skips.Lock()
 	defer skips.Unlock()
+	if name := os.Getenv("TRAPGATE_E2E_SKIPS"); name != "" {
+		if f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
+			defer f.Close()
+			w = io.MultiWriter(w, f)
+		}
+	}
 	for _, s := range skips.list {
 		fmt.Fprintf(w, "SKIPPED %s\n", s)
 	}
