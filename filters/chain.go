@@ -77,6 +77,9 @@ func (f *Flow) open(ctx context.Context, o *Emitter) (err error) {
 		o.headOnly = true
 		return nil
 	}
+	if ob, ok := stream.(Observer); !ok || !ob.Observes() {
+		f.edits = true
+	}
 	o.outer, f.last = f.last, o
 	return nil
 }

@@ -42,6 +42,10 @@ type Stream interface {
 // not by itself make the host parse the answer. It is asked once, right after Open.
 type HeadOnly interface{ HeadOnly() bool }
 
+// Observer may be implemented by a Stream that emits every event just as it came, at once. As long as all streams do, the host
+// relays the bytes themselves and shows the events beside. It is asked once, right after Open.
+type Observer interface{ Observes() bool }
+
 // An Event is one unit of a response. Raw is what goes out when the event is emitted: the bytes of the SSE frame with its
 // blank line, or the whole JSON body. Name and Data say what is in it, for the filters further out and for the host, which
 // knows the terminal event by them: whoever makes or changes an event sets all that apply.

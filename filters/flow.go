@@ -40,6 +40,7 @@ type Flow struct {
 	at    int // whose code runs now, for the name in a panic: an index of links, or hostCode
 	op    Op
 
+	edits         bool // a stream may change what passes
 	ended, closed bool
 }
 
@@ -65,6 +66,10 @@ const hostCode = -1
 // Wants reports whether any stream is interested in events. When no ring is, the host relays bytes and parses nothing;
 // Head, End and Close are due all the same.
 func (f *Flow) Wants() bool { return f.last != nil }
+
+// Edits reports whether any stream may change, hold back or add events. When no ring does, the host relays the bytes as they
+// came, also those of an unfinished event, and emits events only to be observed: what reaches the sink is then not sent.
+func (f *Flow) Edits() bool { return f.edits }
 
 // Err returns the error that broke the flow, or nil.
 func (f *Flow) Err() error { return f.err }

@@ -7,7 +7,6 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/trapgate/trapgate/filters"
-	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
@@ -40,14 +39,14 @@ func (e *exchange) bodyKey() uint64 {
 	return xxh3.HashSeed(e.body[:min(len(e.body), 512)], h)
 }
 
-// estimate counts what the upstream did not: about four bytes to a token. It is marked as such wherever it is shown.
-func (e *exchange) estimate(end *telemetry.ExchangeEnd) {
-	if e.shown == nil || e.shown.Usage.Known || e.x.Route.Op != wire.Generate || e.status >= 400 {
-		return
+// estimate counts what the upstream did not, about four bytes to a token, and reports whether it did. It is marked as such
+// wherever it is shown.
+func (e *exchange) estimate(a *wire.Answer, status int) bool {
+	if a.Usage.Known || e.x.Route.Op != wire.Generate || status >= 400 {
+		return false
 	}
-	u := &e.shown.Usage
-	u.Input, u.Output = int64(len(e.body)+3)/4, (e.shown.OutputChars+3)/4
-	end.Estimated = true
+	a.Usage.Input, a.Usage.Output = int64(len(e.body)+3)/4, (a.OutputChars+3)/4
+	return true
 }
 
 // panicked makes an error of a recovered panic.

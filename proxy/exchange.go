@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/trapgate/trapgate/filters"
@@ -23,7 +24,7 @@ type exchange struct {
 	p     *pipeline
 	rt    *runtime
 	agent *server.Agent
-	x     filters.Exchange
+	x     *filters.Exchange
 	outer *filters.Flow
 	span  *telemetry.Exchange
 	body  []byte // of the request, as it came
@@ -33,6 +34,9 @@ type exchange struct {
 	status   int          // as shown to the agent
 	unary    []byte       // a JSON answer as it came, for the meter
 	document []byte       // the JSON answer that the rings have made
+	lines    head.Fields  // of the answer's head, reused
+	silent   bool         // what reaches the sink has been sent already
+	relay    relay        // of the attempt under way
 	shown    *wire.Answer // what the agent was shown
 
 	attempts, retries, fallbacks int
@@ -40,15 +44,17 @@ type exchange struct {
 	waited                       time.Duration // back-off so far
 	held                         *heldAnswer
 
-	sent     time.Time     // the attempt's request had been written
-	head     time.Time     // the attempt's head had been read, or it failed
-	waiting  time.Duration // in upstreams, over all attempts, up to the head
-	added    time.Duration // by us, up to the head
-	outcome  telemetry.Outcome
-	state    telemetry.State
-	code     string
-	err      error
-	terminal bool
+	sent      time.Time     // the attempt's request had been written
+	head      time.Time     // the attempt's head had been read, or it failed
+	waiting   time.Duration // in upstreams, over all attempts, up to the head
+	added     time.Duration // by us, up to the head
+	outcome   telemetry.Outcome
+	state     telemetry.State
+	code      string
+	err       error
+	key       uint64 // of the body's beginning, for views
+	terminal  bool   // the dialect's last event has come
+	estimated bool   // the usage of the last attempt was counted by us
 }
 
 // A verdict is how an attempt ended.
@@ -62,17 +68,34 @@ type verdict struct {
 }
 
 func (p *pipeline) begin(a *server.Agent) *exchange {
-	rt := p.current.Load()
-	e := &exchange{p: p, rt: rt, agent: a}
+	e := exchanges.Get().(*exchange)
+	e.p, e.rt, e.agent = p, p.current.Load(), a
 	path, _, _ := strings.Cut(a.Target, "?")
-	e.x = filters.Exchange{
+	e.x = &filters.Exchange{
 		ID: newID(), Start: a.Start, Route: wire.Match(a.Method, path),
 		Method: a.Method, Target: a.Target, Fields: a.Fields, Remote: a.Remote(),
 	}
 	e.span = p.telemetry.Begin(telemetry.ExchangeStart{
 		Start: a.Start, ID: e.x.ID, Method: a.Method, Target: a.Target, Route: e.x.Route, Fields: a.Fields,
+		Where: e.x,
 	})
 	return e
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// keepUnary is the largest answer buffer that is kept for another exchange, in bytes.
+const keepUnary = 64 << 10
+
+// recycle keeps the host's part of an exchange for another one. The filters' part is theirs for as long as they need it.
+func (e *exchange) recycle() {
+	e.parser.Reset()
+	clear(e.lines)
+	if cap(e.unary) > keepUnary {
+		e.unary = nil
+	}
+	*e = exchange{parser: e.parser, unary: e.unary[:0], lines: e.lines[:0]}
+	exchanges.Put(e)
 }
 
 // newID returns 20 characters that are unique enough to find one exchange in logs and traces.
@@ -103,8 +126,7 @@ func (e *exchange) read() (*filters.Reply, error) {
 		return nil, errors.Join(filters.ErrAgentGone, err)
 	}
 	e.body = body
-	key := e.bodyKey()
-	view, _, err := e.p.views.Lookup(key, e.x.Route.Dialect, body, wire.Limits{})
+	view, err := e.view()
 	var bad *wire.SyntaxError
 	if errors.As(err, &bad) {
 		return &filters.Reply{Status: 400, Code: bad.Code, Message: bad.Error()}, nil
@@ -112,10 +134,26 @@ func (e *exchange) read() (*filters.Reply, error) {
 		return &filters.Reply{Status: 400, Code: "invalid_json", Message: err.Error()}, nil
 	}
 	e.x.View = view
-	e.x.Later(func() { e.p.views.Store(key, view) })
 	e.span.Model(e.model())
 	return e.checkIDs(), nil
 }
+
+// longBody is from which length on it pays to remember how a body begins, in bytes.
+const longBody = 16 << 10
+
+// view reads the body; of a known conversation only what is new in it.
+func (e *exchange) view() (*wire.View, error) {
+	d := e.x.Route.Dialect
+	if len(e.body) < longBody {
+		return wire.Acquire(d, e.body, wire.Limits{})
+	}
+	e.key = e.bodyKey()
+	view, _, err := e.p.views.Lookup(e.key, d, e.body, wire.Limits{})
+	return view, err
+}
+
+// storeView remembers the body's structure, and what filters have found out about it, for the conversation's next request.
+func (e *exchange) storeView() { e.p.views.Store(e.key, e.x.View) }
 
 // model returns the model that the agent asked for, "" when it named none.
 func (e *exchange) model() string {
@@ -158,6 +196,24 @@ func (e *exchange) gone(err error) error {
 func (e *exchange) enter(s telemetry.State) {
 	e.state = s
 	e.span.Enter(s, "")
+}
+
+// stream reports whether the agent asked for events.
+func (e *exchange) stream() bool { return e.x.View != nil && e.x.View.Stream }
+
+// trace hands spans what only they show: the filters' shares and the trail.
+func (e *exchange) trace() {
+	if !e.span.Recording() {
+		return
+	}
+	if e.outer != nil {
+		for _, t := range e.outer.Timings(nil) {
+			e.span.Filter(t.Name, t.Start, t.Spent)
+		}
+	}
+	for _, entry := range e.x.Trail.Entries() {
+		telemetry.Trail(e.span, entry.At, entry.Filter, entry.Kind, entry.Attrs)
+	}
 }
 
 // headArrived books the time since the request was sent on the upstream's account.
@@ -218,6 +274,9 @@ func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *tel
 	}
 	e.sent = start.Start
 	t := e.span.Attempt(start)
+	if t.Contentful() {
+		t.Content(e.x.View)
+	}
 	if r.Traceparent = t.Traceparent(nil); len(r.Traceparent) > 0 {
 		r.Inject = true
 	}
@@ -229,9 +288,10 @@ func (e *exchange) endAttempt(up *upstream.Upstream, t *telemetry.Attempt, v *ve
 	end := telemetry.AttemptEnd{At: e.clock(), Status: v.status, ErrorType: errorType(v)}
 	if v.status > 0 {
 		end.Answer = e.meter.Answer()
-	}
-	if e.rt.config.Telemetry.Content {
-		end.Input, end.Output = e.body, e.unary
+		end.Estimated = e.estimate(end.Answer, v.status)
+		if e.estimated = end.Estimated; t.Contentful() && !e.stream() {
+			t.Output(e.unary)
+		}
 	}
 	t.End(end)
 	switch {
@@ -296,18 +356,19 @@ func (e *exchange) finish() {
 	e.dropHeld()
 	end := telemetry.ExchangeEnd{
 		At: e.clock(), Status: e.status, Outcome: e.outcome, State: e.state, Answer: e.shown,
-		Attempts: e.attempts, Retries: e.retries, Fallbacks: e.fallbacks, Added: e.added, Code: e.code,
+		Attempts: e.attempts, Retries: e.retries, Fallbacks: e.fallbacks, Added: e.added, Code: e.code, Estimated: e.estimated,
 	}
 	if e.err != nil {
 		end.Err = e.err.Error()
 	}
-	e.estimate(&end)
 	end.Pieces = e.pieces()
 	e.record()
+	e.trace()
 	e.span.End(end)
 	if e.x.View != nil {
 		e.x.View.Release()
 	}
+	e.recycle()
 }
 
 func (e *exchange) closeCause() error {

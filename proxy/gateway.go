@@ -38,6 +38,7 @@ type gateway struct {
 	telemetry *telemetry.Telemetry
 	flushLog  func() error
 	served    chan error
+	started   chan struct{} // closed once reloads may be installed
 }
 
 // gatewayOptions say where a gateway takes its settings from and where its log goes.
@@ -51,7 +52,7 @@ type gatewayOptions struct {
 
 // newGateway loads the configuration, binds the listeners and begins to serve. Nothing is left behind on an error.
 func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
-	g := &gateway{served: make(chan error, 1)}
+	g := &gateway{served: make(chan error, 1), started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			g.abandon()
@@ -74,9 +75,6 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	if g.listener, err = listen(snap.Listen); err != nil {
 		return nil, err
 	}
-	if err = g.config.Bound(g.listener.Addr()); err != nil {
-		return nil, err
-	}
 	g.server = server.New(server.Options{
 		Handler: g.pipeline.Serve, Refuse: g.pipeline.malformed, Watcher: g.watcher, TLS: g.tlsConfig(snap),
 		HeaderLimit: snap.Limits.Headers, Connections: snap.Limits.Connections,
@@ -84,6 +82,13 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	})
 	if err = g.startAdmin(snap); err != nil {
 		return nil, err
+	}
+	if err = g.config.Bound(g.addrs()...); err != nil {
+		return nil, err
+	}
+	close(g.started)
+	if now := g.config.Current(); now != snap { // changed meanwhile
+		g.install(now)
 	}
 	go func() { g.served <- g.server.Serve(g.listener) }()
 	return g, nil
@@ -124,7 +129,9 @@ func (g *gateway) install(snap *config.Snapshot) {
 
 // reloaded is told of every change of the configuration: a good one is in force from here on, a bad one changes nothing.
 func (g *gateway) reloaded(snap *config.Snapshot, err error) {
-	if g.pipeline == nil {
+	select {
+	case <-g.started:
+	default:
 		return
 	}
 	g.telemetry.ConfigReloaded(err)
@@ -196,6 +203,15 @@ func (g *gateway) startAdmin(snap *config.Snapshot) error {
 		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.state,
 	})
 	return nil
+}
+
+// addrs are the listeners' own addresses.
+func (g *gateway) addrs() []net.Addr {
+	addrs := []net.Addr{g.listener.Addr()}
+	if g.admin != nil {
+		addrs = append(addrs, g.admin.Addr())
+	}
+	return addrs
 }
 
 // URL is the base URL that agents are pointed at.

@@ -90,11 +90,11 @@ func keepsObjects(path string) bool {
 // forward makes the one attempt of a request that is not read.
 func (e *exchange) forward(up *upstream.Upstream) {
 	var err error
-	if e.outer, err = filters.NewChain().Open(e.agent, &e.x); err != nil {
+	if e.outer, err = filters.NewChain().Open(e.agent, e.x); err != nil {
 		e.refuseOr(filters.AsReply(err), err)
 		return
 	}
-	inner, _ := filters.NewInnerChain().Open(e.agent, &e.x)
+	inner, _ := filters.NewInnerChain().Open(e.agent, e.x)
 	defer inner.Close(nil)
 	e.x.Attempt = filters.Attempt{Upstream: up.Config.Name}
 	r := &upstream.Request{
@@ -245,8 +245,12 @@ func (e *exchange) fetch(up *upstream.Upstream) ([]byte, error) {
 		v.failure, v.err = err, e.upstreamReply(err)
 		return nil, v.err
 	}
-	defer resp.Close()
-	defer e.agent.Detach()
+	defer func() {
+		if !e.agent.Detach() {
+			resp.Spoil()
+		}
+		resp.Close()
+	}()
 	v.status = resp.Status
 	if resp.Status != 200 || !e.hold(resp) || e.held == nil {
 		v.err = &filters.Reply{Status: 502, Code: "upstream_models", Message: fmt.Sprintf("upstream %s answered %d to the list of models", up.Config.Name, resp.Status)}

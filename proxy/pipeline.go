@@ -63,11 +63,14 @@ func (e *exchange) generate() {
 		return
 	}
 	var err error
-	if e.outer, err = e.rt.outer.Open(e.agent, &e.x); err != nil {
+	if e.outer, err = e.rt.outer.Open(e.agent, e.x); err != nil {
 		e.refuseOr(filters.AsReply(err), err)
 		return
 	}
 	e.outer.SetSink((*agentSink)(e))
+	if len(e.body) >= longBody {
+		e.x.Later(e.storeView) // behind the filters' own work
+	}
 	for again := true; again; e.x.Call++ {
 		if again, err = e.call(); err != nil {
 			e.refuseOr(filters.AsReply(err), err)
@@ -109,7 +112,7 @@ func (e *exchange) call() (again bool, err error) {
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	e.nextAttempt(up)
-	inner, err := e.rt.inner.Open(e.agent, &e.x)
+	inner, err := e.rt.inner.Open(e.agent, e.x)
 	defer func() { e.logClose(inner.Close(e.cause(v))) }()
 	if err != nil {
 		return verdict{final: true, err: e.why(err)}
@@ -131,7 +134,9 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	defer resp.Close()
 	v.status = resp.Status
 	if after, ok := e.retryable(resp, more); ok && e.hold(resp) {
-		e.agent.Detach()
+		if !e.agent.Detach() {
+			resp.Spoil()
+		}
 		v.after = after
 		return v
 	}

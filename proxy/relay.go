@@ -28,24 +28,29 @@ type relay struct {
 	resp     *upstream.Response
 	t        *telemetry.Attempt
 	inner    *filters.Flow
-	head     *filters.ResponseHead
-	filtered bool
+	head     filters.ResponseHead
+	filtered bool // a filter may change the answer
+	observed bool // a filter wants to see it
 	detached bool
+	hurry    *upstream.Hurrier // attached once the terminal event has come
 }
 
 func (e *exchange) answer(resp *upstream.Response, inner *filters.Flow, t *telemetry.Attempt) *relay {
-	return &relay{
-		e: e, resp: resp, t: t, inner: inner, filtered: inner.Wants() || e.outer.Wants(),
-		head: &filters.ResponseHead{Status: resp.Status, Stream: isStream(resp), Fields: resp.Fields},
+	r := &e.relay
+	*r = relay{
+		e: e, resp: resp, t: t, inner: inner, filtered: inner.Edits() || e.outer.Edits(), observed: inner.Wants() || e.outer.Wants(),
+		head: filters.ResponseHead{Status: resp.Status, Stream: isStream(resp), Fields: resp.Fields},
 	}
+	return r
 }
 
 // relay passes an answer on: raw bytes when no filter wants them, through the rings else.
 func (r *relay) relay() error {
 	e := r.e
-	err := r.inner.Head(r.head)
+	e.silent = !r.filtered
+	err := r.inner.Head(&r.head)
 	if err == nil {
-		err = e.outer.Head(r.head)
+		err = e.outer.Head(&r.head)
 	}
 	if err == nil {
 		e.enter(telemetry.StateStreaming)
@@ -63,7 +68,7 @@ func (r *relay) relay() error {
 		_, err = r.inner.End()
 	}
 	if err != nil {
-		return e.cut(err)
+		return r.cut(err)
 	}
 	return nil
 }
@@ -85,12 +90,12 @@ func (r *relay) all() error {
 	return err
 }
 
-// bytes passes the answer on as it comes; it is read on the side, for usage and the terminal event.
+// bytes passes the answer on as it comes; it is read on the side, for usage, the terminal event, and filters that look.
 func (r *relay) bytes() error {
 	framing := r.startHead(r.framing())
 	for {
 		if !r.resp.More() { // never wait with bytes in hand
-			if err := r.e.agent.Flush(); err != nil {
+			if err := r.flush(); err != nil {
 				return err
 			}
 		}
@@ -99,32 +104,46 @@ func (r *relay) bytes() error {
 			break
 		}
 		if err != nil {
-			r.e.agent.Flush()
+			if r.e.terminal {
+				break // all that matters has left
+			}
+			r.flush()
 			return err
 		}
 		if r.head.Stream {
-			r.observe(piece)
+			if err := r.observe(piece); err != nil {
+				return err
+			}
 		} else {
 			r.e.keep(piece)
 		}
-		if r.resp.Complete() && framing == server.Sized {
+		if framing == server.Sized && r.resp.Complete() {
 			r.detach()
 		}
-		if err := r.e.agent.Write(piece); err != nil && !r.detached {
+		if err := r.write(piece); err != nil {
 			return err
 		}
 	}
 	r.over()
+	if r.observed && !r.head.Stream && len(r.e.unary) < maxUnary {
+		return r.inner.Emit(filters.Event{Raw: r.e.unary, Data: r.e.unary, Body: true})
+	}
 	return nil
 }
 
 // observe reads events as they pass.
-func (r *relay) observe(piece []byte) {
+func (r *relay) observe(piece []byte) error {
 	p := &r.e.parser
 	p.Feed(piece)
 	for ev, ok := p.Next(); ok; ev, ok = p.Next() {
 		r.meter(ev)
+		if r.observed {
+			if err := r.inner.Emit(filters.Event{Raw: ev.Raw, Name: ev.Name, Data: ev.Data}); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
 }
 
 // meter reads one event. Before the terminal one leaves, the agent's hanging up becomes the clean end that it is.
@@ -143,6 +162,9 @@ func (r *relay) meter(ev sse.Event) {
 	default:
 		r.t.Chunk(r.e.clock())
 	}
+	if n := int64(m.Answer().Events); n&15 == 0 {
+		r.t.Tokens(n)
+	}
 }
 
 // detach lets the agent go without killing the upstream's connection, which then has a moment to end by itself.
@@ -150,17 +172,24 @@ func (r *relay) detach() {
 	if r.detached {
 		return
 	}
-	r.detached = true
-	r.e.agent.Detach()
-	if !r.e.agent.Attach(hurry{r.resp}) {
+	r.release()
+	r.hurry = r.resp.Hurrier(drainTime)
+	if !r.e.agent.Attach(r.hurry) {
 		r.resp.HurryUp(drainTime)
 	}
 }
 
-// hurry is what an agent's leaving does to an answer that is over but for its last bytes.
-type hurry struct{ resp *upstream.Response }
-
-func (h hurry) Kill() { h.resp.HurryUp(drainTime) }
+// release ends the agent's hold on the connection. One that was being killed is not used again.
+func (r *relay) release() {
+	if r.hurry != nil {
+		r.e.agent.Detach()
+		r.hurry.Release()
+		r.hurry = nil
+	} else if !r.detached && !r.e.agent.Detach() {
+		r.resp.Spoil()
+	}
+	r.detached = true
+}
 
 // events passes a stream through the rings, one event at a time.
 func (r *relay) events() error {
@@ -179,7 +208,10 @@ func (r *relay) events() error {
 			break
 		}
 		if err != nil {
-			r.e.agent.Flush()
+			if r.e.terminal {
+				break
+			}
+			r.flush()
 			return err
 		}
 		p.Feed(piece)
@@ -203,12 +235,19 @@ func (r *relay) events() error {
 	return nil
 }
 
+// flush sends what has been gathered. Once the terminal event has been, it no longer matters whether the agent takes it.
 func (r *relay) flush() error {
-	err := r.e.agent.Flush()
-	if r.detached {
-		return nil
+	if err := r.e.agent.Flush(); err != nil && !r.detached {
+		return err
 	}
-	return err
+	return nil
+}
+
+func (r *relay) write(p []byte) error {
+	if err := r.e.agent.Write(p); err != nil && !r.detached {
+		return err
+	}
+	return nil
 }
 
 // document passes a whole JSON body through the rings. Its head leaves with it, since its length is known only then.
@@ -251,8 +290,7 @@ func (r *relay) over() {
 	if r.head.Status >= 400 {
 		e.outcome = telemetry.OutcomeError
 	}
-	e.agent.Detach()
-	r.detached = true
+	r.release()
 }
 
 // finish sends the last bytes. Whether the agent still takes them does not matter: the answer is complete.
@@ -267,15 +305,15 @@ func (r *relay) finish() error {
 }
 
 // cut ends an answer that broke off: the agent sees a cut, never an end.
-func (e *exchange) cut(err error) error {
-	killed := !e.agent.Detach()
-	if e.terminal && !errors.As(err, new(*filters.FilterError)) {
-		return nil
-	}
-	if killed || errors.Is(err, server.ErrGone) {
-		err = e.gone(err)
-	} else if errors.As(err, new(*upstream.Error)) {
-		err = errors.Join(filters.ErrTruncated, err)
+func (r *relay) cut(err error) error {
+	r.resp.Spoil()
+	r.release()
+	e := r.e
+	switch {
+	case errors.Is(err, server.ErrGone), e.agent.Gone():
+		return e.gone(err)
+	case errors.As(err, new(*upstream.Error)):
+		return errors.Join(filters.ErrTruncated, err)
 	}
 	return err
 }
@@ -322,7 +360,7 @@ func (r *relay) documentHead() {
 
 // fields are the header lines that the agent gets. length replaces the upstream's content-length when it is not negative.
 func (r *relay) fields(f server.Framing, length int) head.Fields {
-	out := make(head.Fields, 0, len(r.head.Fields)+len(r.head.Added)+3)
+	out := r.e.lines[:0]
 	dropped := r.head.Fields.Get("connection")
 	framed := false
 	for _, field := range r.head.Fields {
@@ -351,7 +389,9 @@ func (r *relay) fields(f server.Framing, length int) head.Fields {
 	if !framed && length >= 0 {
 		out = append(out, head.Field{Name: contentLength, Value: strconv.AppendInt(nil, int64(length), 10)})
 	}
-	return r.e.ours(out)
+	out = r.e.ours(out)
+	r.e.lines = out
+	return out
 }
 
 var (
@@ -392,6 +432,9 @@ type agentSink exchange
 
 // Emit implements filters.Sink.
 func (s *agentSink) Emit(ev filters.Event) error {
+	if s.silent {
+		return nil // the bytes go by themselves
+	}
 	if ev.Body {
 		s.document = append(s.document, ev.Raw...)
 		return nil

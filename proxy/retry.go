@@ -116,7 +116,7 @@ func (e *exchange) replay() error {
 	h := e.held
 	e.held = nil
 	r := &relay{e: e, resp: &upstream.Response{Status: h.status, Reason: h.reason, Bodiless: h.bodiless},
-		head: &filters.ResponseHead{Status: h.status, Fields: h.fields}}
+		head: filters.ResponseHead{Status: h.status, Fields: h.fields}}
 	f := server.Sized
 	if h.bodiless {
 		f = server.Bodiless

@@ -35,8 +35,8 @@ func (e *exchange) tunnel() {
 
 // upgrade sends the handshake; a refusal is passed on at once, as it is.
 func (e *exchange) upgrade(up *upstream.Upstream) {
-	e.outer, _ = filters.NewChain().Open(e.agent, &e.x)
-	inner, _ := filters.NewInnerChain().Open(e.agent, &e.x)
+	e.outer, _ = filters.NewChain().Open(e.agent, e.x)
+	inner, _ := filters.NewInnerChain().Open(e.agent, e.x)
 	defer inner.Close(nil)
 	e.x.Attempt = filters.Attempt{Upstream: up.Config.Name}
 	r := &upstream.Request{Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Upgrade: true}

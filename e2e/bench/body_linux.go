@@ -20,10 +20,15 @@ func requestHead(host string, length int, stream string) []byte {
 	return []byte(b.String())
 }
 
-// A small request is 0.2 KB of body in one buffer, with a number inside that makes every one a conversation of its own.
+// talks is how many conversations a connection's small requests turn through; 0: each request is a new one.
+var talks int
+
+// A small request is 0.2 KB of body in one buffer, with a number inside that says which conversation it is.
 type small struct {
-	raw []byte
-	at  int // of the number's last digit
+	raw   []byte
+	at    int // of the number's last digit
+	first []byte
+	sent  int
 }
 
 func newSmall(host, stream string, seed uint64) *small {
@@ -35,11 +40,16 @@ func newSmall(host, stream string, seed uint64) *small {
 	body := `{"messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":` +
 		`"Ticket ` + mark + `: what does a gate do, in one sentence?"}],"model":"bench-1",` + flag + `"temperature":0}`
 	head := requestHead(host, len(body), stream)
-	return &small{raw: append(head, body...), at: len(head) + strings.Index(body, mark) + len(mark) - 1}
+	at := len(head) + strings.Index(body, mark) + len(mark) - 1
+	return &small{raw: append(head, body...), at: at, first: []byte(mark)}
 }
 
-// next returns the request with its number raised by one. The bytes are valid until the next call.
+// next returns the request with its number raised by one, or with the first one again after talks requests. The bytes are
+// valid until the next call.
 func (s *small) next() []byte {
+	if s.sent++; talks > 0 && s.sent%talks == 0 {
+		copy(s.raw[s.at+1-len(s.first):], s.first)
+	}
 	for i := s.at; ; i-- {
 		if s.raw[i] != '9' {
 			s.raw[i]++
@@ -83,7 +93,7 @@ func newConversation(host, stream string, turns int, seed uint64) *conversation 
 	open(`{"role":"system","content":"You are a careful engineer. Run `)
 	mark()
 	b.WriteString(`. ` + prose(r, 6000) + `"}`)
-	result := (bigBody - 6000 - 8000) / ((messages - 2) / 2) // bytes for each pair of a call and its result
+	result := (bigBody - 6000) / ((messages - 2) / 2) // bytes for each pair of a call and its result
 	for i := 0; i < messages-2; i += 2 {
 		open(fmt.Sprintf(`{"role":"assistant","content":"%s","tool_calls":[{"id":"call_`, prose(r, 120)))
 		mark()
@@ -136,12 +146,20 @@ func prose(r *rand.Rand, n int) string {
 	return b.String()[:n-1] + "."
 }
 
-// code looks like a source file inside a JSON string: quotes, tabs and newlines are escaped, as in a real tool result.
+// code looks like a source file inside a JSON string. Of 1,024 bytes about 36 are backslashes and 9 escaped quotes, as in the
+// recorded histories of coding agents: escapes are what a reader of JSON strings pays for.
 func code(r *rand.Rand, n int) string {
 	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, `%d\tif err := %s(ctx, \"%s\", %d); err != nil {\n\t\treturn fmt.Errorf(\"%s: %%w\", err)\n\t}\n`,
-			i+1, words[r.IntN(len(words))], words[r.IntN(len(words))], r.IntN(1000), words[r.IntN(len(words))])
+	word := func() string { return words[r.IntN(len(words))] }
+	for i := 1; b.Len() < n; i++ {
+		switch i % 5 {
+		case 0:
+			fmt.Fprintf(&b, `%d\tlog(\"%s %s\", %s, %s)\n`, i, word(), word(), word(), word())
+		case 1:
+			fmt.Fprintf(&b, `%d\t# %s %s %s %s %s %s\n`, i, word(), word(), word(), word(), word(), word())
+		default:
+			fmt.Fprintf(&b, `%d    %s = %s.%s(%s[%d], %s)\n`, i, word(), word(), word(), word(), r.IntN(1000), word())
+		}
 	}
 	s := b.String()[:n]
 	return strings.TrimRight(s, `\`) // never end inside an escape

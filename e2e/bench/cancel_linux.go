@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,8 @@ type leftovers struct {
 	InFlight   int     `json:"in_flight"`
 	Slots      int     `json:"slots"` // requests that the upstream still works on
 	Settled    float64 `json:"settled_s"`
+
+	stacks map[string]int // goroutines by the functions they are in
 }
 
 // A rigging is one gate before one watcher over one transport.
@@ -191,6 +194,7 @@ func (r *rigging) count() (leftovers, error) {
 	if _, err := fmt.Sscanf(string(text), "goroutine profile: total %d", &l.Goroutines); err != nil {
 		return l, fmt.Errorf("bench: goroutine profile: %w: %.80s", err, text)
 	}
+	l.stacks = stacksOf(string(text))
 	_, text, err = r.gate.AdminGet("/debug/state")
 	if err != nil {
 		return l, err
@@ -229,11 +233,55 @@ func (r *rigging) left(before leftovers, limit time.Duration) (leftovers, error)
 		l.Goroutines = max(0, l.Goroutines-before.Goroutines)
 		l.Sockets = max(0, l.Sockets-before.Sockets)
 		l.Settled = time.Since(start).Seconds()
-		if l.Goroutines+l.Sockets+l.InFlight+l.Slots == 0 || time.Since(start) > limit {
+		if l.Goroutines+l.Sockets+l.InFlight+l.Slots == 0 {
+			return l, nil
+		}
+		if time.Since(start) > limit {
+			for stack, n := range l.stacks {
+				if n > before.stacks[stack] {
+					progress("left after %s: %d goroutines in %s", r.transport, n-before.stacks[stack], stack)
+				}
+			}
 			return l, nil
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+// stacksOf reads a goroutine profile in its text form: groups of a line `COUNT @ ADDRESSES` and a line for each function.
+func stacksOf(profile string) map[string]int {
+	stacks := map[string]int{}
+	for group := range strings.SplitSeq(profile, "\n\n") {
+		n, names := 0, []string(nil)
+		for line := range strings.Lines(group) {
+			f := strings.Fields(line)
+			switch {
+			case len(f) > 1 && f[1] == "@":
+				n, _ = strconv.Atoi(f[0])
+			case len(f) > 2 && f[0] == "#":
+				name, _, _ := strings.Cut(f[2], "+")
+				names = append(names, name)
+			}
+		}
+		if n > 0 {
+			stacks[strings.Join(names, " < ")] += n
+		}
+	}
+	return stacks
+}
+
+// warm lets everything that a gate makes once, on its first request or cancellation, come into being.
+func (r *rigging) warm() error {
+	for _, state := range states {
+		if standIn && (state == beforeHead || state == second) {
+			continue
+		}
+		if _, _, err := r.leaveOnce(state, 0); err != nil {
+			return fmt.Errorf("bench: cancel, %s, %s: %w", r.transport, state, err)
+		}
+	}
+	time.Sleep(500 * time.Millisecond)
+	return nil
 }
 
 // runCancel measures one transport in all four states.
@@ -248,6 +296,9 @@ func runCancel(transport string, n int, limit time.Duration) (rows []cancelRow, 
 		return nil, l, err
 	}
 	defer r.close()
+	if err := r.warm(); err != nil {
+		return nil, l, err
+	}
 	before, err := r.count()
 	if err != nil {
 		return nil, l, err

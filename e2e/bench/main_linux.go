@@ -65,6 +65,7 @@ func run(args []string) error {
 	parts := f.String("parts", "latency,memory,cancel", "what to measure")
 	names := f.String("sides", strings.Join([]string{direct, nginx, copier, gate, spans}, ","), "which sides take part")
 	comment := f.String("comment", "", "a line for the head of the report")
+	f.IntVar(&talks, "talks", 0, "conversations that a connection's small requests turn through; 0: each request is a new one")
 	f.BoolVar(&standIn, "stand-in", false, "put the copy proxy in Trapgate's place, to test the bench")
 	profile := f.String("profile", "", "only write CPU and heap profiles of Trapgate under load into this folder")
 	role := f.String("role", "", "run as a helper process: upstream, copy or sink")
@@ -117,7 +118,7 @@ func outFolder(out string, quick bool) (string, error) {
 
 func measureAll(p plan) error {
 	began := time.Now()
-	r := &results{Env: environment(), Comment: p.comment, Rounds: p.rounds, Cancels: p.cancels, StandIn: standIn}
+	r := &results{Env: environment(), Comment: p.comment, Rounds: p.rounds, Cancels: p.cancels, Talks: talks, StandIn: standIn}
 	if !standIn {
 		if _, err := rig.Binary(); err != nil {
 			return err

@@ -29,7 +29,8 @@ type lane struct {
 	due chan time.Time
 }
 
-const maxLanes = 128
+// More requests under way than this are a side that does not answer at all.
+const maxLanes = 2000
 
 // openLoop sends small requests at a fixed rate whatever the answers do, and times each from the moment it was due.
 func openLoop(addr string, rate int, d time.Duration) (sample, error) {

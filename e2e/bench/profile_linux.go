@@ -10,7 +10,8 @@ import (
 )
 
 // profileGate writes CPU and heap profiles of Trapgate under load into a folder, for go tool pprof: small requests at c=64,
-// then bodies of 435 KB one at a time, cold.
+// then bodies of
+// 435 KB one at a time, cold and with a known prefix, then streams at full speed.
 func profileGate(dir string) error {
 	up, addr, err := startRole("upstream")
 	if err != nil {
@@ -28,9 +29,17 @@ func profileGate(dir string) error {
 			_, _, err := closedMany(s, 64, 5*time.Second)
 			return err
 		},
-		"big": func() error {
+		"cold": func() error {
 			for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
 				if _, err := bigCold(s.addr, newConversation("", "", 1, 1), 500); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"known": func() error {
+			for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
+				if _, err := bigKnown(s.addr, newConversation("", "", 501, seed()/1_000_000), 500); err != nil {
 					return err
 				}
 			}
@@ -44,7 +53,7 @@ func profileGate(dir string) error {
 	if err := save(g, "/debug/pprof/heap", filepath.Join(dir, "idle.heap")); err != nil {
 		return err
 	}
-	for _, name := range []string{"small", "big", "stream"} {
+	for _, name := range []string{"small", "cold", "known", "stream"} {
 		done := make(chan error, 1)
 		go func() { done <- loads[name]() }()
 		if err := save(g, "/debug/pprof/profile?seconds=4", filepath.Join(dir, name+".cpu")); err != nil {

@@ -82,7 +82,11 @@ func (r *results) markdown() string {
 	}
 	r.memoryTable(&b)
 	r.cancelTable(&b)
-	b.WriteString(notes)
+	kind := "a new conversation, unlike all before"
+	if r.Talks > 0 {
+		kind = fmt.Sprintf("one of %d conversations of its connection, in turn", r.Talks)
+	}
+	fmt.Fprintf(&b, notes, kind)
 	return b.String()
 }
 
@@ -178,7 +182,7 @@ const notes = `## How it was measured
 - **Sides.** *direct*: the load generator calls the model server. *nginx*: Debian's, buffering off, upstream keep-alive, as many
   workers as cores. *copy*: fasthttp's ` + "`HostClient.Do(&ctx.Request, &ctx.Response)`" + ` with a streamed response body, nothing else.
   *trapgate*: the built binary with one upstream and its defaults: identity, metrics, a log line for each exchange (into a file).
-- **Model server**: fasthttp, a process of its own, answers at once. Every small request is a conversation of its own.
+- **Model server**: fasthttp, a process of its own, answers at once. Every small request is %s.
 - **435 KB**: 200 messages, half of them tool calls with long results, and eight tools; ` + "`model`" + ` comes after ` + "`messages`" + `, as the
   SDKs of OpenAI send it. *Known prefix*: the same conversation, one turn longer each time. *Cold*: every message differs from all before.
 - **Open loop**: a request every 2 ms whatever the answers do; latency counts from the moment it was due.

@@ -23,6 +23,7 @@ type results struct {
 	Took       string               `json:"took"`
 	Rounds     int                  `json:"rounds"`
 	Cancels    int                  `json:"cancels"`
+	Talks      int                  `json:"talks"`            // conversations of a connection's small requests; 0: each is new
 	Series     map[string]series    `json:"series,omitempty"` // microseconds, or requests per second
 	Memory     map[string]footprint `json:"memory_mib,omitempty"`
 	CancelRows []cancelRow          `json:"cancel,omitempty"`

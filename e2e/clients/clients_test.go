@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/trapgate/trapgate/e2e/record"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 )
@@ -38,6 +40,10 @@ func runAll(m *testing.M) int {
 		}
 	}
 	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	fmt.Print(summary.Markdown())
 	if err := summary.Write(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -223,6 +223,7 @@ func TestFramings(t *testing.T) {
 		}, text},
 		{"gzip for each event, although nobody asked", whole(
 			strings.Replace(chunkedHead, "x-request-id", "Content-Encoding: gzip\r\nx-request-id", 1) + chunk(member.String()) + lastChunk), member.String()},
+		{"trailer", whole(strings.Replace(chunkedHead, "x-request-id", "Trailer: X-Sum\r\nx-request-id", 1) + chunk(text) + "0\r\nX-Sum: 1\r\n\r\n"), text},
 		{"103 before", whole("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + chunkedHead + chunk(text) + lastChunk), text},
 	}
 	for _, tt := range tests {

@@ -95,6 +95,25 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestBasePath: an upstream whose base URL ends with the version, as the SDKs take it, gets the same paths.
+func TestBasePath(t *testing.T) {
+	r := newRigAt(t, "/v1")
+	for _, raw := range []string{
+		post("/v1/chat/completions?a=b", chatBody), post("/v1/messages?beta=true", `{"model":"m","max_tokens":3,"messages":[{"role":"user","content":"hi"}]}`),
+		post("/v1/responses", `{"model":"m","input":"hi"}`), "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /v1/models/org%2Fname HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		line, _, _ := strings.Cut(raw, " HTTP")
+		t.Run(line, func(t *testing.T) {
+			r.answer(whole(reply(unaryHead, unaryBody)))
+			if _, _, err := r.do(t, raw); err != nil {
+				t.Error(err)
+			}
+			r.same(t)
+		})
+	}
+}
+
 // TestResponses: what the upstream answers reaches the agent as it spelled it.
 func TestResponses(t *testing.T) {
 	r := newRig(t)

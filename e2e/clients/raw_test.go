@@ -28,10 +28,13 @@ type rig struct {
 	since          time.Time
 }
 
-func newRig(t *testing.T, extra ...string) *rig {
+func newRig(t *testing.T) *rig { return newRigAt(t, "") }
+
+// newRigAt is newRig with a path in the upstream's base URL.
+func newRigAt(t *testing.T, path string) *rig {
 	t.Helper()
 	r := &rig{up: startRaw(t), rules: record.Trapgate()}
-	hop := Through(binary, extra...)
+	hop := Through(binary)
 	if directOnly() {
 		hop, r.rules = Direct, record.Relay()
 	}
@@ -40,7 +43,7 @@ func newRig(t *testing.T, extra ...string) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.behind.Close() })
-	addr, stop, err := hop(r.behind.URL(), t.TempDir())
+	addr, stop, err := hop(r.behind.URL()+path, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sort"
 	"strings"
 	"time"
 
@@ -59,6 +60,30 @@ func (o Outcome) Events() int {
 	return n
 }
 
+// Added returns the median time from when a piece of a stream came from upstream to when it came to the agent, recorders
+// included, and how many pieces were measured. The first piece of each stream is left out.
+func (o Outcome) Added() (median time.Duration, pieces int) {
+	var all []time.Duration
+	for _, p := range o.Pairs {
+		if !p.Before.Streamed() || len(p.Before.Response.Body) != len(p.Behind.Response.Body) {
+			continue
+		}
+		last := time.Time{}
+		for i := range p.Behind.Response.Body {
+			at := p.Behind.BodyAt(i)
+			if !last.IsZero() && at != last {
+				all = append(all, p.Before.BodyAt(i).Sub(at))
+			}
+			last = at
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+	return all[len(all)/2], len(all)
+}
+
 // EventsSame reports whether no response body differs.
 func (o Outcome) EventsSame() bool {
 	for _, d := range o.Diffs {
@@ -72,6 +97,9 @@ func (o Outcome) EventsSame() bool {
 const (
 	settleQuiet = 150 * time.Millisecond
 	settleLimit = 5 * time.Second
+
+	// maxAdded is far above what a proxy adds to an event, and below what one that collects them does.
+	maxAdded = 25 * time.Millisecond
 )
 
 // Observe runs the client once with recorders before and behind the hop, and compares by the rules. upstream is the
@@ -118,6 +146,9 @@ func Observe(ctx context.Context, c *Client, s Setup, hop Hop, rules record.Rule
 	out.Diffs, out.Pairs = record.Compare(a, b, rules)
 	if out.Err == nil {
 		out.Err = c.checkExchanges(out.Pairs)
+	}
+	if added, n := out.Added(); out.Err == nil && n > 0 && added > maxAdded {
+		out.Err = fmt.Errorf("clients: %s: pieces of streams reach the agent %v late", c.Name, added)
 	}
 	return out
 }

@@ -160,7 +160,8 @@ func TestCompareFindsFaults(t *testing.T) {
 	}{
 		{"nothing", mangler{}, ""},
 		{
-			"reorders", mangler{request: swap("X-Stainless-Lang: js\r\nContent-Type: application/json\r\n",
+			"reorders",
+			mangler{request: swap("X-Stainless-Lang: js\r\nContent-Type: application/json\r\n",
 				"Content-Type: application/json\r\nX-Stainless-Lang: js\r\n")},
 			"request fields, names in order",
 		},
@@ -170,7 +171,8 @@ func TestCompareFindsFaults(t *testing.T) {
 		{"changes a value", mangler{request: swap("Lang: js", "Lang: go")}, "request fields, number 3"},
 		{"changes the path", mangler{request: swap("/v1/", "/v2/")}, "request line"},
 		{
-			"adds a space", mangler{request: swap("9\r\n\r\n{\"m\":\"a\"}", "10\r\n\r\n{\"m\": \"a\"}")},
+			"adds a space",
+			mangler{request: swap("9\r\n\r\n{\"m\":\"a\"}", "10\r\n\r\n{\"m\": \"a\"}")},
 			"request fields, number 5",
 		},
 		{"body of equal length", mangler{request: swap("{\"m\":\"a\"}", "{\"m\":\"b\"}")}, "request body"},
@@ -238,8 +240,10 @@ func TestRulesOfTrapgate(t *testing.T) {
 		ok             bool
 	}{
 		{
-			"allowed", Fields{{"Host", "a"}, {"Connection", "keep-alive"}, {"accept-encoding", "gzip"}, {"X-Trapgate-User", "u"}},
-			Fields{{"Host", "b"}, {"accept-encoding", "identity"}}, true,
+			"allowed",
+			Fields{{"Host", "a"}, {"Connection", "keep-alive"}, {"accept-encoding", "gzip"}, {"X-Trapgate-User", "u"}},
+			Fields{{"Host", "b"}, {"accept-encoding", "identity"}},
+			true,
 		},
 		{"encoding kept", Fields{{"Accept-Encoding", "gzip"}}, Fields{{"Accept-Encoding", "gzip"}}, false},
 		{"encoding dropped", Fields{{"Accept-Encoding", "gzip"}}, nil, false},

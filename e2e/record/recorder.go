@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sort"
 	"sync"
 	"syscall"
 	"time"
@@ -53,14 +54,11 @@ func (f *Flow) At(i int) time.Time {
 	if i < 0 || i >= len(f.Data) {
 		return time.Time{}
 	}
-	at := time.Time{}
-	for _, m := range f.Marks {
-		if m.Offset > i {
-			break
-		}
-		at = m.At
+	k := sort.Search(len(f.Marks), func(k int) bool { return f.Marks[k].Offset > i }) - 1
+	if k < 0 {
+		return time.Time{}
 	}
-	return at
+	return f.Marks[k].At
 }
 
 // A Conn is a snapshot of one recorded connection: Up from the agent's side, Down back to it.

@@ -80,7 +80,7 @@ type style struct{ tools, head, tail uint64 }
 
 // same reports whether a request with style o comes from the same speaker, although its system text differs.
 func (s style) same(o style) bool {
-	return s.tools != 0 && s.tools == o.tools &&
+	return s.tools == o.tools &&
 		(s.head != 0 && s.head == o.head || s.tail != 0 && s.tail == o.tail)
 }
 

@@ -28,7 +28,7 @@ func TestGrowingConversation(t *testing.T) {
 	f := New(Options{})
 	a := newAgent(t, f, wire.Chat)
 	session, program := "", ""
-	for i, point := range d.Points[:400] {
+	for i, point := range d.Points[:250] {
 		id := a.one(`{"model":"m","messages":[` + strings.Join(d.Raw[:point], ",") + `],"tools":` + string(d.Tools) + `}`)
 		if i == 0 {
 			session, program = id.Session, id.Program

@@ -27,6 +27,7 @@ type stream struct {
 var (
 	_ filters.Stream   = (*stream)(nil)
 	_ filters.HeadOnly = (*stream)(nil)
+	_ filters.Observer = (*stream)(nil)
 )
 
 // inherit finds the program of a child whose headers only name its parent.
@@ -123,6 +124,9 @@ func (t *tenant) before(q *query) {
 		q.response = p
 	}
 }
+
+// Observes reports that no event is changed.
+func (s *stream) Observes() bool { return true }
 
 // HeadOnly reports that the answer's events say nothing that is needed: the request declares no tools.
 func (s *stream) HeadOnly() bool { return s.headOnly }

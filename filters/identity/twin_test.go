@@ -97,8 +97,13 @@ func TestNoTwins(t *testing.T) {
 	body := chat(msg("user", "same words"))
 	first := a.ask(body)
 	for _, h := range [][2]string{
-		{"x-trapgate-agent", "coder"}, {"x-trapgate-program", "p2"}, {"x-trapgate-user", "eve"}, {"x-trapgate-session", "mine"},
-		{"Authorization", "Bearer other"}, {"x-session-id", "ses_1"}, {"User-Agent", "DSPy/3.4.1"},
+		{"x-trapgate-agent", "coder"},
+		{"x-trapgate-program", "p2"},
+		{"x-trapgate-user", "eve"},
+		{"x-trapgate-session", "mine"},
+		{"Authorization", "Bearer other"},
+		{"x-session-id", "ses_1"},
+		{"User-Agent", "DSPy/3.4.1"},
 	} {
 		id := a.with(h[0], h[1]).ask(body)
 		if id.Twin || id.Session == "" || id.Session == first.Session {

@@ -75,7 +75,7 @@ func Parse(dst Fields, block []byte) (Fields, error) {
 		if colon <= 0 || !token(line[:colon]) {
 			return dst, ErrMalformed
 		}
-		value := bytes.Trim(line[colon+1:], " \t")
+		value := trim(line[colon+1:])
 		for _, c := range value {
 			if c < ' ' && c != '\t' || c == 0x7f {
 				return dst, ErrMalformed
@@ -86,13 +86,35 @@ func Parse(dst Fields, block []byte) (Fields, error) {
 	return dst, nil
 }
 
+// tokens marks the bytes of a field name (RFC 9110, section 5.6.2).
+var tokens = func() (t [256]bool) {
+	for c := byte('!'); c < 0x7f; c++ {
+		t[c] = true
+	}
+	for _, c := range []byte(`()<>@,;:\"/[]?={}`) {
+		t[c] = false
+	}
+	return t
+}()
+
 func token(b []byte) bool {
 	for _, c := range b {
-		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`()<>@,;:\"/[]?={}`), c) >= 0 {
+		if !tokens[c] {
 			return false
 		}
 	}
 	return true
+}
+
+// trim removes the white space around a value.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // Same compares two field names, ignoring ASCII case.

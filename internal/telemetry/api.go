@@ -16,6 +16,8 @@ type ExchangeStart struct {
 	Target string // raw request target; its query is never recorded
 	Route  wire.Route
 	Fields head.Fields // the agent's; only traceparent and tracestate are read
+	// Where tells which filter is at work, for /debug/state; it is called from any goroutine until End. May be nil.
+	Where interface{ Where() string }
 }
 
 // An AttemptStart is one try of a call at one upstream.

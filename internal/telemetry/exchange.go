@@ -36,6 +36,7 @@ func (t *Telemetry) Begin(s ExchangeStart) *Exchange {
 	ex := t.pool.Get().(*Exchange)
 	ex.t, ex.op, ex.method, ex.target = t, s.Route.Op, s.Method, s.Target
 	ex.id, ex.start, ex.since, ex.dialect = s.ID, s.Start, s.Start, s.Route.Dialect
+	ex.where = s.Where
 	if t.tracing != nil {
 		ex.startSpan(&s)
 	}

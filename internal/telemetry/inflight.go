@@ -47,6 +47,7 @@ type entry struct {
 	attempt  int
 
 	tokens atomic.Int64
+	where  interface{ Where() string }
 }
 
 // InFlightInfo is one exchange under way.
@@ -121,11 +122,15 @@ func (f *InFlight) Snapshot() []InFlightInfo {
 func (e *entry) info(now time.Time) InFlightInfo {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	filter := e.filter
+	if filter == "" && e.where != nil {
+		filter = e.where.Where()
+	}
 	return InFlightInfo{
 		ID: strings.Clone(e.id), Start: e.start, AgeMS: now.Sub(e.start).Milliseconds(), Dialect: e.dialect.String(),
 		Tenant: strings.Clone(e.tenant), Agent: strings.Clone(e.agent), Session: strings.Clone(e.session),
 		Program: strings.Clone(e.program), Model: strings.Clone(e.model), Upstream: strings.Clone(e.upstream),
 		Attempt: e.attempt, State: e.state.String(), SinceMS: now.Sub(e.since).Milliseconds(),
-		Filter: strings.Clone(e.filter), Tokens: e.tokens.Load(),
+		Filter: strings.Clone(filter), Tokens: e.tokens.Load(),
 	}
 }

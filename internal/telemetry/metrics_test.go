@@ -69,16 +69,22 @@ func TestLabelsAreBounded(t *testing.T) {
 		a.End(AttemptEnd{At: ms(1), Status: status, Answer: answer(), ErrorType: errType})
 		ex.End(ExchangeEnd{At: ms(1), Pieces: []Piece{{Name: "piece-" + strings.TrimPrefix(model, "made-up-")}}})
 	}
-	for i := range 500 {
+	for i := range 150 {
 		attempt(fmt.Sprintf("made-up-%d", i), "up", 404, "")
 	}
-	for i := range 500 {
+	for i := range 150 {
 		attempt(fmt.Sprintf("real-%d", i), fmt.Sprintf("up-%d", i), 200, "")
 		attempt("real-0", "up", 0, fmt.Sprintf("err-%d", i))
 	}
 	attempt(strings.Repeat("x", 1000), "up", 200, "")
 	attempt("with\nnewline", "up", 200, "")
-	out := exposition(t, tel)
+	var few strings.Builder // without the buckets
+	for line := range strings.Lines(exposition(t, tel)) {
+		if !strings.Contains(line, "_bucket{") {
+			few.WriteString(line)
+		}
+	}
+	out := few.String()
 	for label, limit := range map[string]int{
 		"gen_ai_request_model": maxModels, "trapgate_upstream": maxUpstreams, "gen_ai_provider_name": maxProviders,
 		"error_type": maxErrors, "trapgate_piece": maxPieces,

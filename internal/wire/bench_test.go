@@ -21,7 +21,7 @@ func agentBody(messages int) []byte {
 		fmt.Fprintf(&b, `{"type":"function","function":{"name":"tool_%d","description":"does thing %d","parameters":{"type":"object","properties":{"path":{"type":"string","description":"a path"},"limit":{"type":"integer"}},"required":["path"],"additionalProperties":false}}}`, i, i)
 	}
 	b.WriteString(`],"messages":[{"role":"system","content":"You are a careful programmer.\nAnswer briefly."}`)
-	for i := 0; b.Len() < 1<<30 && i < messages; i++ {
+	for i := range messages {
 		switch i % 4 {
 		case 0:
 			fmt.Fprintf(&b, `,{"role":"user","content":%s}`, quoted(code(i, 20)))
@@ -29,7 +29,7 @@ func agentBody(messages int) []byte {
 			fmt.Fprintf(&b, `,{"role":"assistant","content":null,"tool_calls":[{"id":"call_%d","type":"function","function":{"name":"tool_1","arguments":%s}}]}`,
 				i, quoted(fmt.Sprintf(`{"path": "src/file_%d.go", "limit": %d}`, i, i)))
 		case 2:
-			fmt.Fprintf(&b, `,{"role":"tool","tool_call_id":"call_%d","content":%s}`, i-1, quoted(code(i, 45)))
+			fmt.Fprintf(&b, `,{"role":"tool","tool_call_id":"call_%d","content":%s}`, i-1, quoted(code(i, 44)))
 		case 3:
 			fmt.Fprintf(&b, `,{"role":"assistant","content":%s}`, quoted(code(i, 20)))
 		}
@@ -77,6 +77,70 @@ func BenchmarkKnownPrefix(b *testing.B) {
 			b.Fatal(hit, err)
 		}
 		v.Release()
+	}
+}
+
+// The same with 90 KB of tools and system text behind the history, as Claude Code sends them, and the chain hash of all.
+func BenchmarkKnownPrefixToolsLast(b *testing.B) {
+	foot := strings.Repeat(`{"name":"t","description":"a tool","input_schema":{"type":"object","properties":{"path":{"type":"string"}}}},`, 900)
+	body := func(n int) []byte {
+		m := strings.TrimSuffix(string(agentBody(n)), "}")
+		m = strings.Replace(m, `"tools":[`, `"x_tools":[`, 1)
+		return []byte(m + `,"tools":[` + strings.TrimSuffix(foot, ",") + `]}`)
+	}
+	first, next := body(160), body(162)
+	v, err := Acquire(Chat, first, Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	v.ChainFrom(1, 0, nil)
+	c := NewPrefixCache(1 << 24)
+	c.Store(1, v)
+	var dst []uint64
+	b.SetBytes(int64(len(next)))
+	b.ReportAllocs()
+	for b.Loop() {
+		v, hit, err := c.Lookup(1, Chat, next, Limits{})
+		if err != nil || !hit {
+			b.Fatal(hit, err)
+		}
+		dst = v.ChainFrom(1, 0, dst[:0])
+		v.Release()
+	}
+}
+
+// BenchmarkStoreGrowing is Store for each request of a growing conversation.
+func BenchmarkStoreGrowing(b *testing.B) {
+	var views []*View
+	for n := 100; n < 140; n += 2 {
+		v, err := Acquire(Chat, agentBody(n), Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		views = append(views, v)
+	}
+	c := NewPrefixCache(1 << 24)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if i%len(views) == 0 {
+			b.StopTimer()
+			c = NewPrefixCache(1 << 24)
+			c.Store(1, views[0])
+			i = 1
+			b.StartTimer()
+		}
+		b.StopTimer()
+		v, hit, err := c.Lookup(1, Chat, views[i].Body, Limits{})
+		if err != nil || !hit {
+			b.Fatal(hit, err)
+		}
+		b.StartTimer()
+		c.Store(1, v)
+		b.StopTimer()
+		v.Release()
+		b.StartTimer()
+		i++
 	}
 }
 

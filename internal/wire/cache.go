@@ -76,8 +76,8 @@ func (c *PrefixCache) Store(key uint64, v *View) {
 	if old != nil && int(v.from.cuts[v.fromCut].msgs) < len(v.from.msgs)-tail {
 		old = nil
 	}
-	if old != nil && v.known == len(v.Msgs) && len(v.from.msgs) == v.known && len(v.hashes) <= len(v.from.hashes) {
-		c.order.MoveToFront(old) // nothing new
+	if old != nil && !v.news() {
+		c.order.MoveToFront(old)
 		return
 	}
 	inPlace := old != nil && !v.from.taken
@@ -103,6 +103,20 @@ func (c *PrefixCache) Store(key uint64, v *View) {
 	}
 	c.byKey[key] = append(c.byKey[key], c.order.PushFront(&entry{key, p, size}))
 	c.bytes += size
+}
+
+// news reports whether v says anything that the prefix it started from does not.
+func (v *View) news() bool {
+	p := v.from
+	if v.known != len(v.Msgs) || v.known != len(p.msgs) || len(v.hashes) > len(p.hashes) || v.toolsSum != p.toolsSum || v.sysSum != p.sysSum {
+		return true
+	}
+	for i := range v.noted {
+		if v.noted[i].memo == nil && v.noted[i].late(v) {
+			return true
+		}
+	}
+	return false
 }
 
 // entrySize is what an entry costs beside its prefix: list element, map slot, slice slot; an estimate.

@@ -196,7 +196,7 @@ func number(raw []byte) uint64 {
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
 	switch {
-	case bytes.IndexAny(raw, ".eE") < 0 || err != nil:
+	case !bytes.ContainsAny(raw, ".eE") || err != nil:
 		return mix(tagBigInteger, xxh3.Hash(raw))
 	case f == math.Trunc(f) && math.Abs(f) <= 1<<53:
 		return mix(tagInteger, uint64(int64(f)))

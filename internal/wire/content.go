@@ -78,7 +78,8 @@ func (v *View) block(nested int) bool {
 	s := &v.scan
 	at := int32(s.i)
 	var o object
-	p := blockParts{contentExtra: -1}
+	n := int32(len(v.Texts))
+	p := blockParts{contentText: Range{n, n}, contentExtra: -1}
 	more, ok := s.enter(&o)
 	for more && ok {
 		var id keyID
@@ -120,7 +121,7 @@ func (v *View) blockMember(p *blockParts, id keyID, nested int) bool {
 		p.name = sp
 	case id == kToolUseID && str:
 		p.use = sp
-	case id == kInput:
+	case id == kInput && c != 'n':
 		p.input = sp
 	case id == kIsError:
 		p.fail = c == 't'

@@ -13,6 +13,11 @@ func FuzzView(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(byte(s.d), s.body)
 	}
+	for _, s := range corpus(f) {
+		if len(s.body) < 5000 {
+			f.Add(byte(s.d), s.body)
+		}
+	}
 	for _, b := range []string{`{"a":1e5,"b":[true,false,null,-0.1]}`, "{\"a\":\"\xff\"}", `{"a":"\ud800\u0041"}`, `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`} {
 		f.Add(byte(Chat), []byte(b))
 	}

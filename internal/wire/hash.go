@@ -82,23 +82,22 @@ func (v *View) skipped(i int, opt ChainOptions) bool {
 
 // SystemHash is the hash of the top-level system text (messages: system, responses: instructions), 0 when absent.
 func (v *View) SystemHash() uint64 {
-	h := uint64(0)
-	for _, t := range v.Texts[v.SystemText.From:v.SystemText.To] {
-		if t.End-t.Start > 2 {
-			h = mix(mix(h, tagText), v.stringHash(t, true))
+	if v.sysSum == 0 {
+		for _, t := range v.Texts[v.SystemText.From:v.SystemText.To] {
+			if t.End-t.Start > 2 {
+				v.sysSum = mix(mix(v.sysSum, tagText), v.stringHash(t, true))
+			}
 		}
 	}
-	return h
+	return v.sysSum
 }
 
 // ToolsHash is the hash of the tools declared at the top level, 0 when there are none.
 func (v *View) ToolsHash() uint64 {
-	if v.ToolsSpan.Empty() {
-		return 0
+	if v.toolsSum == 0 && !v.ToolsSpan.Empty() {
+		v.toolsSum = v.valueHash(v.ToolsSpan, ignoreDecoration)
 	}
-	c := canons.Get().(*canon)
-	defer canons.Put(c)
-	return c.hash(v.ToolsSpan.Of(v.Body), ignoreDecoration)
+	return v.toolsSum
 }
 
 // TextHash is the hash that a text has in a message hash: of what a model wrote, say, to find it in a later request.

@@ -90,11 +90,18 @@ func TestHashDiffers(t *testing.T) {
 		d Dialect
 		e string
 	}{
-		{Chat, `{"role":"user","content":"a"}`}, {Chat, `{"role":"assistant","content":"a"}`}, {Chat, `{"role":"user","content":"b"}`},
-		{Chat, `{"role":"user","content":"a\\n"}`}, {Chat, `{"role":"user","content":"a\n"}`}, {Chat, `{"role":"alien","content":"a"}`},
-		{Chat, `{"role":"user","name":"one","content":"a"}`}, {Chat, `{"role":"user","name":"two","content":"a"}`},
-		{Chat, `{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`}, {Chat, `{"role":"user","content":"ab"}`},
-		{Chat, `{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}`}, {Chat, `{"role":"user","content":[{"type":"image_url","image_url":{"url":"v"}}]}`},
+		{Chat, `{"role":"user","content":"a"}`},
+		{Chat, `{"role":"assistant","content":"a"}`},
+		{Chat, `{"role":"user","content":"b"}`},
+		{Chat, `{"role":"user","content":"a\\n"}`},
+		{Chat, `{"role":"user","content":"a\n"}`},
+		{Chat, `{"role":"alien","content":"a"}`},
+		{Chat, `{"role":"user","name":"one","content":"a"}`},
+		{Chat, `{"role":"user","name":"two","content":"a"}`},
+		{Chat, `{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`},
+		{Chat, `{"role":"user","content":"ab"}`},
+		{Chat, `{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}`},
+		{Chat, `{"role":"user","content":[{"type":"image_url","image_url":{"url":"v"}}]}`},
 		{Chat, `{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}`},
 		{Chat, `{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}},{"type":"text","text":"a"}]}`},
 		{Chat, `{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":1}"}}]}`},
@@ -107,11 +114,13 @@ func TestHashDiffers(t *testing.T) {
 		{Chat, `{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":12345678901234567890}"}}]}`},
 		{Chat, `{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":12345678901234567891}"}}]}`},
 		{Chat, `{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"not json"}}]}`},
-		{Chat, `{"role":"tool","tool_call_id":"c","content":"r"}`}, {Chat, `{"role":"tool","tool_call_id":"d","content":"r"}`},
+		{Chat, `{"role":"tool","tool_call_id":"c","content":"r"}`},
+		{Chat, `{"role":"tool","tool_call_id":"d","content":"r"}`},
 		{Messages, `{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","is_error":true,"content":"r"}]}`},
 		{Messages, `{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"r"},{"type":"text","text":"s"}]}`},
 		{Messages, `{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"r"},{"type":"text","text":"s"}]}]}`},
-		{Responses, `{"type":"function_call_output","call_id":"c","output":"r"}`}, {Responses, `{"type":"item_reference","id":"x"}`},
+		{Responses, `{"type":"function_call_output","call_id":"c","output":"r"}`},
+		{Responses, `{"type":"item_reference","id":"x"}`},
 	} {
 		h := hash1(t, c.d, c.e)
 		if other, dup := seen[h]; dup {

@@ -83,7 +83,7 @@ func (v *View) dropText(m *Message) {
 // parts are the members of an element that matter only once its type is known.
 type parts struct {
 	call, id, name, namespace, arguments, input, action, operation, output Span
-	outputText, outputExtra                                                Range
+	contentText, contentExtra, outputText, outputExtra                     Range
 }
 
 // element reads one element of the history array.
@@ -102,7 +102,7 @@ func (v *View) element() bool {
 		}
 	} else {
 		var o object
-		var p parts
+		p := parts{contentText: m.Text, contentExtra: m.extra, outputText: m.Text, outputExtra: m.extra}
 		more, ok := s.enter(&o)
 		for more && ok {
 			var id keyID
@@ -130,8 +130,10 @@ func (v *View) elementMember(m *Message, p *parts, id keyID) bool {
 	items := v.Dialect == Responses
 	switch {
 	case id == kContent:
+		p.contentText.From, p.contentExtra.From = int32(len(v.Texts)), int32(len(v.extras))
 		sp, ok := v.content(0)
 		m.Content = sp
+		p.contentText.To, p.contentExtra.To = int32(len(v.Texts)), int32(len(v.extras))
 		return ok
 	case id == kToolCalls && v.Dialect == Chat:
 		return v.toolCalls()
@@ -153,7 +155,7 @@ func (v *View) elementMember(m *Message, p *parts, id keyID) bool {
 	}
 	if c == '"' {
 		v.elementString(m, p, id, sp)
-	} else if items {
+	} else if items && c != 'n' {
 		switch id {
 		case kArguments:
 			p.arguments = sp
@@ -244,6 +246,7 @@ func (v *View) classify(m *Message, p *parts) {
 		v.dropText(m)
 		v.Calls = append(v.Calls, p.toolCall(m))
 	case ResultItem:
+		v.dropContent(p)
 		v.Results = append(v.Results, ToolResult{
 			Span: m.Span, ID: first(p.call, p.id), Body: p.output, Text: p.outputText,
 		})
@@ -253,6 +256,17 @@ func (v *View) classify(m *Message, p *parts) {
 		v.extras = slices.Delete(v.extras, int(p.outputExtra.From), int(p.outputExtra.To))
 	default:
 		v.dropText(m)
+	}
+}
+
+// dropContent forgets the content that an item beside its output may have: what counts of a result is the output.
+func (v *View) dropContent(p *parts) {
+	v.Texts = slices.Delete(v.Texts, int(p.contentText.From), int(p.contentText.To))
+	v.extras = slices.Delete(v.extras, int(p.contentExtra.From), int(p.contentExtra.To))
+	if p.contentText.From < p.outputText.From {
+		n := p.contentText.To - p.contentText.From
+		p.outputText.From -= n
+		p.outputText.To -= n
 	}
 }
 

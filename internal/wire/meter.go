@@ -34,7 +34,7 @@ func (a *Answer) Failed() bool { return a.ErrorType != "" || a.ErrorCode != "" |
 // pooled. Not for concurrent use.
 //
 // Text in an answer can say anything, "usage" and [DONE] included, so every event is walked by its structure. What makes
-// that cheap: an event that differs from the one before only inside one string needs no walk.
+// that cheap: an event that differs from the one before only in its text and a counter or two needs no walk (template).
 type Meter struct {
 	// FirstToken says whether the last Event carried the answer's first content, tool call or reasoning.
 	FirstToken bool
@@ -50,21 +50,18 @@ type Meter struct {
 	lastID  uint64   // hash of the id of the last call counted without index
 	raw     rawUsage
 
-	ev       event
-	typ      []byte
-	before   []byte // template: the bytes around the string of the last plain event
-	after    []byte
-	useless  int // plain events in a row that no template fitted
-	template bool
+	ev   event
+	typ  []byte
+	like template
 }
 
 // An event collects what the walk of one event found.
 type event struct {
-	text    Span // the last text string
-	texts   int  // non-empty texts
 	tokens  bool
 	call    bool // an item or block that is a tool call
-	other   bool // something beside one text: usage, a reason, a tool call, an error
+	holes   [maxHoles]hole
+	n       int
+	other   bool // something that no template can stand for: usage, a reason, a tool call, an error
 	hasType bool
 }
 
@@ -74,7 +71,7 @@ type rawUsage struct{ input, output, read, write, reasoning int64 }
 // Reset makes the meter ready for another answer.
 func (m *Meter) Reset(d Dialect) {
 	*m = Meter{
-		d: d, calls: m.calls[:0], before: m.before[:0], after: m.after[:0],
+		d: d, calls: m.calls[:0], like: template{literal: m.like.literal[:0]},
 		s: scanner{stack: m.s.stack[:0], lim: Limits{Depth: 512}, lax: true},
 	}
 }
@@ -89,7 +86,8 @@ func (m *Meter) Event(name, data []byte) (terminal bool) {
 		return false
 	}
 	m.a.Events++
-	if m.template && m.fits(data) {
+	if chars := m.like.fits(data); chars >= 0 {
+		m.a.OutputChars += chars
 		return false
 	}
 	if m.d == Other {
@@ -107,7 +105,7 @@ func (m *Meter) Event(name, data []byte) (terminal bool) {
 		m.started, m.FirstToken = true, true
 	}
 	m.a.Terminal = m.a.Terminal || terminal
-	m.learn(data)
+	m.like.learn(data, &m.ev, m.s.err == nil && (m.d == Chat || m.d == Completions || m.ev.hasType))
 	return terminal
 }
 
@@ -148,60 +146,12 @@ func (m *Meter) walk() (terminal bool) {
 	return terminal
 }
 
-// learn keeps the bytes around the only text of a plain event.
-func (m *Meter) learn(data []byte) {
-	const patience = 4
-	m.template = false
-	e := &m.ev
-	if m.useless > patience || e.texts != 1 || e.other || m.s.err != nil || m.d == Messages && !e.hasType {
-		return
-	}
-	m.before = append(m.before[:0], data[:e.text.Start+1]...)
-	m.after = append(m.after[:0], data[e.text.End-1:]...)
-	m.template = true
-	m.useless++
-}
-
-// fits reports whether an event is the template with another text, and counts that.
-func (m *Meter) fits(data []byte) bool {
-	n, k := len(m.before), len(m.after)
-	if len(data) < n+k || string(data[:n]) != string(m.before) || string(data[len(data)-k:]) != string(m.after) {
-		return false
-	}
-	inner := data[n : len(data)-k]
-	chars := int64(0)
-	for i := 0; i < len(inner); {
-		switch c := inner[i]; {
-		case c == '"', c < ' ':
-			return false
-		case c == '\\':
-			if i+1 >= len(inner) {
-				return false
-			}
-			i += 2
-			if inner[i-1] == 'u' {
-				i += 4
-			}
-			chars++
-		default:
-			if c < utf8.RuneSelf || c >= 0xc0 {
-				chars++
-			}
-			i++
-		}
-	}
-	m.a.OutputChars += chars
-	m.useless = 0
-	return true
-}
-
 // text counts a raw JSON string of the answer.
 func (m *Meter) text(sp Span) {
 	if sp.End-sp.Start <= 2 {
 		return
 	}
-	m.ev.text = sp
-	m.ev.texts++
+	m.ev.hole(sp, textHole)
 	m.ev.tokens = true
 	m.a.OutputChars += characters(m.s.b[sp.Start+1 : sp.End-1])
 }

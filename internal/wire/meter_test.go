@@ -127,18 +127,30 @@ func TestMeterBodies(t *testing.T) {
 		body string
 		want Answer
 	}{
-		{Chat, `{"id":"a","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hey","tool_calls":[{"id":"x","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
-			Answer{ID: "a", Model: "m", Finish: []string{"tool_calls"}, Usage: Usage{Input: 1, Output: 2, Known: true}, Terminal: true, OutputChars: 5, ToolCalls: 1}},
-		{Responses, `{"id":"r","status":"completed","model":"m","error":null,"output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"s"}]},{"type":"message","content":[{"type":"output_text","text":"abc"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":3,"output_tokens":4}}`,
-			Answer{ID: "r", Model: "m", Finish: []string{"completed"}, Usage: Usage{Input: 3, Output: 4, Known: true}, Terminal: true, OutputChars: 6, ToolCalls: 1}},
-		{Messages, `{"id":"m","type":"message","model":"c","content":[{"type":"text","text":"abc"},{"type":"tool_use","id":"t","name":"n","input":{"a":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"cache_read_input_tokens":2,"output_tokens":4}}`,
-			Answer{ID: "m", Model: "c", Finish: []string{"tool_use"}, Usage: Usage{Input: 5, CachedInput: 2, Output: 4, Known: true}, Terminal: true, OutputChars: 10, ToolCalls: 1}},
-		{Embeddings, `{"object":"list","model":"e","data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":8,"total_tokens":8}}`,
-			Answer{Model: "e", Usage: Usage{Input: 8, Known: true}, Terminal: true}},
-		{Chat, `{"error":{"message":"no","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}}`,
-			Answer{Terminal: true, ErrorType: "invalid_request_error", ErrorCode: "context_length_exceeded", ErrorMessage: "no"}},
-		{Messages, `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`,
-			Answer{Terminal: true, ErrorType: "rate_limit_error", ErrorMessage: "slow"}},
+		{
+			Chat, `{"id":"a","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hey","tool_calls":[{"id":"x","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
+			Answer{ID: "a", Model: "m", Finish: []string{"tool_calls"}, Usage: Usage{Input: 1, Output: 2, Known: true}, Terminal: true, OutputChars: 5, ToolCalls: 1},
+		},
+		{
+			Responses, `{"id":"r","status":"completed","model":"m","error":null,"output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"s"}]},{"type":"message","content":[{"type":"output_text","text":"abc"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":3,"output_tokens":4}}`,
+			Answer{ID: "r", Model: "m", Finish: []string{"completed"}, Usage: Usage{Input: 3, Output: 4, Known: true}, Terminal: true, OutputChars: 6, ToolCalls: 1},
+		},
+		{
+			Messages, `{"id":"m","type":"message","model":"c","content":[{"type":"text","text":"abc"},{"type":"tool_use","id":"t","name":"n","input":{"a":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"cache_read_input_tokens":2,"output_tokens":4}}`,
+			Answer{ID: "m", Model: "c", Finish: []string{"tool_use"}, Usage: Usage{Input: 5, CachedInput: 2, Output: 4, Known: true}, Terminal: true, OutputChars: 10, ToolCalls: 1},
+		},
+		{
+			Embeddings, `{"object":"list","model":"e","data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":8,"total_tokens":8}}`,
+			Answer{Model: "e", Usage: Usage{Input: 8, Known: true}, Terminal: true},
+		},
+		{
+			Chat, `{"error":{"message":"no","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}}`,
+			Answer{Terminal: true, ErrorType: "invalid_request_error", ErrorCode: "context_length_exceeded", ErrorMessage: "no"},
+		},
+		{
+			Messages, `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`,
+			Answer{Terminal: true, ErrorType: "rate_limit_error", ErrorMessage: "slow"},
+		},
 		{Chat, `{"error":"plain"}`, Answer{Terminal: true, ErrorMessage: "plain"}},
 		{Chat, `{"id":"a","choices":[`, Answer{ID: "a"}},
 		{Chat, `<html>`, Answer{}},

@@ -132,6 +132,8 @@ func (m *Meter) root(at place) {
 			}
 		case "code":
 			code = s.string()
+		case "created", "sequence_number", "obfuscation":
+			m.changing()
 		default:
 			m.special(key, at)
 		}
@@ -144,6 +146,18 @@ func (m *Meter) root(at place) {
 		}
 	}
 	m.UsageOnly = noChoices && usage && at == inEvent
+}
+
+// changing takes a member that is new in each event and means nothing to us.
+func (m *Meter) changing() {
+	sp, c, ok := m.s.value()
+	switch {
+	case !ok:
+	case c == '"':
+		m.ev.hole(sp, stringHole)
+	case '0' <= c && c <= '9':
+		m.ev.hole(sp, numberHole)
+	}
 }
 
 // special walks the members that only responses and messages have.

@@ -24,7 +24,11 @@ type Prefix struct {
 	extras  []extra
 	hashes  []uint64
 	cuts    []cut
-	taken   bool // a longer prefix grew into the spare room of the slices; guarded by the cache
+	late    []*memo
+	// Hashes of the tools and the system text, 0 when nobody has asked for them.
+	toolsSum, sysSum uint64
+
+	taken bool // a longer prefix grew into the spare room of the slices; guarded by the cache
 }
 
 // A cut is a place to go on from: behind one history element.
@@ -49,7 +53,9 @@ func (v *View) extend(from *Prefix, inPlace bool) *Prefix {
 	if !v.scan.start.set || len(v.Msgs) == 0 || v.Msgs[0].Span.Start <= v.History.Start {
 		return nil
 	}
-	p := &Prefix{dialect: v.Dialect, lim: v.scan.lim, head: v.scan.start}
+	p := &Prefix{
+		dialect: v.Dialect, lim: v.scan.lim, head: v.scan.start, late: v.memos(), toolsSum: v.toolsSum, sysSum: v.sysSum,
+	}
 	last := &v.Msgs[len(v.Msgs)-1]
 	var old Prefix
 	if from != nil && inPlace {
@@ -152,7 +158,15 @@ func (p *Prefix) Messages() int { return len(p.msgs) }
 // Size is the memory that the prefix holds, in bytes.
 func (p *Prefix) Size() int {
 	return int(unsafe.Sizeof(*p)) + size(p.head.keys) + size(p.msgs) + size(p.texts) + size(p.calls) + size(p.results) +
-		size(p.tools) + size(p.extras) + size(p.hashes) + size(p.cuts)
+		size(p.tools) + size(p.extras) + size(p.hashes) + size(p.cuts) + p.lateSize()
+}
+
+func (p *Prefix) lateSize() int {
+	n := size(p.late)
+	for _, m := range p.late {
+		n += int(unsafe.Sizeof(*m)) + size(m.tools) + size(m.texts)
+	}
+	return n
 }
 
 func size[T any](s []T) int {
@@ -219,6 +233,12 @@ func (p *Prefix) resume(i int, body []byte) (*View, error) {
 	v.hashes = append(v.hashes, p.hashes[:min(len(p.hashes), int(c.msgs))]...)
 	v.loadScalars(&p.head.scalars)
 	v.known, v.from, v.fromCut = int(c.msgs), p, i
+	if !v.ToolsSpan.Empty() { // they stand before the history, so they are the same
+		v.toolsSum = p.toolsSum
+	}
+	if !v.System.Empty() {
+		v.sysSum = p.sysSum
+	}
 	keys := s.start.keys
 	s.start = p.head
 	s.start.keys = append(keys[:0], p.head.keys...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -72,6 +73,12 @@ var elements = map[Dialect][]string{
 	},
 }
 
+var (
+	bigTools = `,"tools":[{"type":"namespace","name":"ns","tools":[{"name":"in"}]},{"name":"t","type":"function","function":{"name":"f","parameters":{"d":"` +
+		strings.Repeat("x", minMemo) + `"}}}]`
+	bigSystem = `,"system":[{"type":"text","text":"` + strings.Repeat("s", minMemo) + `"}],"instructions":"` + strings.Repeat("i", minMemo) + `"`
+)
+
 func genBody(t *rapid.T, d Dialect, head, foot string, items []string) []byte {
 	key := map[Dialect]string{Chat: "messages", Messages: "messages", Responses: "input"}[d]
 	var b bytes.Buffer
@@ -92,7 +99,7 @@ func TestIncrementalIsCold(t *testing.T) {
 		head := rapid.SampledFrom([]string{``, `"model":"m","x":1,`, `"tools":[{"name":"a"}],"system":"s","instructions":"i",`}).Draw(t, "head")
 		feet := rapid.SampledFrom([]string{
 			``, `,"stream":true`, `,"tools":[{"type":"function","name":"b","function":{"name":"c"}}]`, `,"X":2,"y":3`, `,"model":"again"`,
-			`,"system":[{"type":"text","text":"late"}]`, ` x`, `,"a":"\x"`, "\xff", `,"metadata":{"user_id":"u"}`,
+			`,"system":[{"type":"text","text":"late"}]`, ` x`, bigTools, `,"x":1` + bigTools, bigTools + bigSystem, bigSystem, `,"a":"\x"`, "\xff", `,"metadata":{"user_id":"u"}`,
 		})
 		items := rapid.SliceOfN(rapid.SampledFrom(elements[d]), 1, 12).Draw(t, "items")
 		cache := NewPrefixCache(1 << 20)
@@ -135,6 +142,42 @@ func TestIncrementalCutAnywhere(t *testing.T) {
 			v, _, err := AcquireFrom(p, s.d, s.body[:n], Limits{})
 			sameAsCold(t, s.d, s.body[:n], v, err)
 		}
+	}
+}
+
+// Tools and system behind the history are not read again when their bytes are the same.
+func TestMemo(t *testing.T) {
+	items := []string{elements[Messages][0], elements[Messages][1]}
+	cache := NewPrefixCache(1 << 20)
+	var tools, system uint64
+	for turn := range 4 {
+		foot := bigTools + bigSystem
+		if turn == 3 {
+			foot = strings.Replace(foot, "xxx", "xyx", 1)
+		}
+		body := []byte(`{"messages":[` + strings.Join(items, ",") + `]` + foot + `}`)
+		v, hit, err := cache.Lookup(1, Messages, body, Limits{})
+		sameAsCold(t, Messages, body, v, err)
+		recalled := 0
+		for _, n := range v.noted {
+			if n.memo != nil {
+				recalled++
+			}
+		}
+		if want := []int{0, 2, 2, 1}[turn]; recalled != want || hit != (turn > 0) {
+			t.Errorf("turn %d: %d recalled, want %d", turn, recalled, want)
+		}
+		if turn == 2 && (v.toolsSum != tools || v.sysSum != system || tools == 0 || system == 0) {
+			t.Error("hashes of tools and system were not kept")
+		}
+		cold := mustView(t, Messages, string(body))
+		tools, system = v.ToolsHash(), v.SystemHash()
+		if tools != cold.ToolsHash() || system != cold.SystemHash() {
+			t.Error("hashes differ from cold ones")
+		}
+		cache.Store(1, v)
+		v.Release()
+		items = append(items, elements[Messages][2])
 	}
 }
 
@@ -240,6 +283,11 @@ func FuzzIncremental(f *testing.F) {
 	for i, s := range seeds {
 		f.Add(byte(s.d), s.body, uint(len(s.body)/2), s.body)
 		f.Add(byte(s.d), s.body, uint(len(s.body)-2), seeds[(i+1)%len(seeds)].body)
+	}
+	for _, s := range corpus(f) {
+		if len(s.body) < 2000 {
+			f.Add(byte(s.d), s.body, uint(len(s.body)-3), []byte(`,{"role":"user","content":"more"}]}`))
+		}
 	}
 	f.Fuzz(func(t *testing.T, d byte, first []byte, keep uint, rest []byte) {
 		if d > byte(Embeddings) {

@@ -50,7 +50,7 @@ func (v *View) reset() {
 	s := &v.scan
 	*v = View{
 		Msgs: v.Msgs[:0], Texts: v.Texts[:0], Calls: v.Calls[:0], Results: v.Results[:0], Tools: v.Tools[:0],
-		extras: v.extras[:0], hashes: v.hashes[:0],
+		extras: v.extras[:0], hashes: v.hashes[:0], noted: v.noted[:0],
 		scan: scanner{keys: s.keys[:0], stack: s.stack[:0], tmp: s.tmp[:0], start: headState{keys: s.start.keys[:0]}},
 	}
 }
@@ -312,8 +312,16 @@ func (v *View) userMetadata() bool {
 // system reads the text that stands before the history: a string or content blocks.
 func (v *View) system() bool {
 	from := int32(len(v.Texts))
+	v.scan.peek()
+	n := v.note(kSystem)
+	if v.recall(kSystem) {
+		v.System, v.sysSum = Span{n.span.Start, int32(v.scan.i)}, v.from.sysSum
+		v.SystemText = Range{from, int32(len(v.Texts))}
+		return true
+	}
 	extras := len(v.extras)
 	sp, ok := v.content(0)
+	v.noted = append(v.noted, v.ended(n))
 	v.System = sp
 	v.SystemText = Range{from, int32(len(v.Texts))}
 	v.extras = v.extras[:extras]

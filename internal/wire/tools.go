@@ -34,16 +34,21 @@ func (v *View) toolCall() bool {
 	}
 	at := int32(s.i)
 	var o object
-	var c ToolCall
+	var c, custom ToolCall
+	isFunction := false
 	more, ok := s.enter(&o)
 	for more && ok {
 		var id keyID
 		if id, ok = s.key(&o); !ok {
 			return false
 		}
-		if (id == kFunction || id == kCustom) && s.peek() == '{' {
+		switch {
+		case id == kFunction && s.peek() == '{':
+			isFunction = true
 			ok = v.callBody(&c)
-		} else {
+		case id == kCustom && s.peek() == '{':
+			ok = v.callBody(&custom)
+		default:
 			var sp Span
 			var first byte
 			if sp, first, ok = s.value(); first == '"' {
@@ -58,6 +63,9 @@ func (v *View) toolCall() bool {
 		if ok {
 			more, ok = s.next(&o)
 		}
+	}
+	if !isFunction {
+		c.Name, c.Args = custom.Name, custom.Args
 	}
 	c.Span = Span{at, int32(s.i)}
 	v.Calls = append(v.Calls, c)
@@ -110,10 +118,19 @@ func (v *View) oldFunctionCall() bool {
 
 // rootTools reads top-level `tools`, or chat's old `functions`.
 func (v *View) rootTools(id keyID) bool {
-	sp, ok := v.tools(ToolFlat, Span{})
-	if id == kTools {
-		v.ToolsSpan = sp
+	if id == kFunctions {
+		_, ok := v.tools(ToolFlat, Span{})
+		return ok
 	}
+	v.scan.peek()
+	n := v.note(kTools)
+	if v.recall(kTools) {
+		v.ToolsSpan, v.toolsSum = Span{n.span.Start, int32(v.scan.i)}, v.from.toolsSum
+		return true
+	}
+	sp, ok := v.tools(ToolFlat, Span{})
+	v.noted = append(v.noted, v.ended(n))
+	v.ToolsSpan = sp
 	return ok
 }
 

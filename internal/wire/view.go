@@ -132,6 +132,9 @@ type View struct {
 	modelVal Span     // the value of `model`, of any type
 	maxRank  uint8    // which key MaxTokens came from
 	known    int      // leading Msgs taken from a prefix
+	noted    []noted  // tools and system, for the memos of a prefix
+	toolsSum uint64   // ToolsHash, 0 when not asked for yet
+	sysSum   uint64   // SystemHash, likewise
 	from     *Prefix  // the prefix this view started from
 	fromCut  int
 	scan     scanner

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -40,7 +39,12 @@ type Agent struct {
 }
 
 // Remote returns the agent's address.
-func (a *Agent) Remote() string { return a.conn.RemoteAddr().String() }
+func (a *Agent) Remote() string {
+	if a.conn.remote == "" {
+		a.conn.remote = a.conn.RemoteAddr().String()
+	}
+	return a.conn.remote
+}
 
 // Length returns the length of the request body in bytes: -1 when it is chunked.
 func (a *Agent) Length() int { return max(a.ctx.Request.Header.ContentLength(), -1) }
@@ -248,8 +252,8 @@ func newAgent(s *Server, c *agentConn, ctx *fasthttp.RequestCtx) (*Agent, error)
 		HTTP10: !h.IsHTTP11(), Start: ctx.Time(), conn: c, ctx: ctx, server: s,
 	}
 	raw := h.RawHeaders()
-	fields, err := head.Parse(make(head.Fields, 0, bytes.Count(raw, []byte{'\n'})), raw)
-	a.Fields = fields
+	fields, err := head.Parse(c.fields[:0], raw)
+	a.Fields, c.fields = fields, fields
 	a.answer.headOnly = h.IsHead()
 	a.answer.http10 = a.HTTP10
 	a.answer.close = a.HTTP10 || h.ConnectionClose()

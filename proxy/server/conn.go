@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/trapgate/trapgate/internal/head"
 	"github.com/trapgate/trapgate/internal/watch"
 )
 
@@ -19,7 +20,9 @@ type agentConn struct {
 	raw      net.Conn // the socket itself
 	owner    *Server
 	token    watch.Token
-	out      []byte // answer bytes not written yet
+	out      []byte      // answer bytes not written yet
+	fields   head.Fields // reused
+	remote   string
 	readBy   time.Time
 
 	mu      sync.Mutex

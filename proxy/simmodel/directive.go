@@ -19,6 +19,16 @@ func FindDirective(text string) ([]Step, bool) {
 	if i < 0 {
 		return nil, false
 	}
+	// An agent that sends the whole prompt as a JSON string (opencode) is taken at its word.
+	if whole := strings.TrimSpace(text); whole[0] == '"' {
+		var s string
+		if json.Unmarshal([]byte(whole), &s) == nil {
+			text, i = s, strings.Index(s, directiveOpen)
+		}
+	}
+	if i < 0 {
+		return nil, false
+	}
 	text = text[i+len(directiveOpen):]
 	steps, err := parseDirective(text)
 	if err != nil {
@@ -171,6 +181,9 @@ func (p *directiveParser) text() (string, error) {
 		}
 		var s string
 		return s, json.Unmarshal(v, &s)
+	}
+	if strings.HasPrefix(p.s, `\"`) || strings.HasPrefix(p.s, "&quot;") {
+		return "", errors.New("an escaped quote")
 	}
 	end := len(p.s)
 	for _, stop := range []string{";", "]]"} {

@@ -25,6 +25,8 @@ func TestDirectives(t *testing.T) {
 			{Say: "both", Calls: []Call{{"a", raw(`{}`)}, {"b.c", raw(`{"x":[1,"]]"]}`)}}}, {Tokens: 5, Fault: "cut=2"}, {Tokens: 7, Stamp: true},
 		}},
 		{`"say it [[sim: call bash {\"command\":\"echo \\\"x\\\"\"}; say done]]"`, []Step{{Calls: []Call{{"bash", raw(`{"command":"echo \"x\""}`)}}}, {Say: "done"}}},
+		{`"say it [[sim: shell echo \"x\"; say \"a b\"]]"`, []Step{{Calls: []Call{{"shell", raw(`"echo \"x\""`)}}}, {Say: "a b"}}},
+		{`and "quoted: [[sim: say \"a b\"]]"`, []Step{{Say: "a b"}}},
 		{`[[sim: call a {&quot;x&quot;:1}]]`, []Step{{Calls: []Call{{"a", raw(`{"x":1}`)}}}}},
 		{`[[sim: call Agent {"prompt":"child [[sim: shell ls; say x]]"}; say y]]`, []Step{{Calls: []Call{{"Agent", raw(`{"prompt":"child [[sim: shell ls; say x]]"}`)}}}, {Say: "y"}}},
 		{`[[sim: call go]]`, []Step{{Calls: []Call{{"go", nil}}}}},

@@ -47,6 +47,8 @@ func (c *conversation) embed() {
 	}
 	q.nth = c.m.occurrence(q.hash)
 	c.m.stats.requests.Add(1)
+	c.m.stats.inFlight.Add(1)
+	defer c.m.stats.inFlight.Add(-1)
 	c.key, c.start = credential(c.r), c.m.clock.Now()
 	var fail *apiError
 	if c.f, fail = c.m.faultsFor(c.r.Header.Get("x-sim-fault"), "", q); fail == nil {

@@ -278,3 +278,38 @@ func TestAcquireCancelRace(t *testing.T) {
 		t.Errorf("left: %d busy, %d queued", busy, queued)
 	}
 }
+
+// LateOverflow refuses at the request's turn, as an engine does that counts tokens late; else it is refused at once.
+func TestLateOverflow(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m, _ := New(Options{DecodeRate: 10, Slots: 1, ContextWindow: 200, LateOverflow: late})
+			defer m.Close()
+			var wg sync.WaitGroup
+			wg.Go(func() { call(m, "POST", "/v1/chat/completions", userBody("x", `,"max_tokens":11`)) })
+			synctest.Wait()
+			start := time.Now()
+			w := call(m, "POST", "/v1/chat/completions", userBody(strings.Repeat("long ", 300), `,"stream":true`))
+			want := map[bool]time.Duration{true: time.Second}[late]
+			if w.Code != 400 || time.Since(start) != want {
+				t.Errorf("late %v: %d after %v", late, w.Code, time.Since(start))
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// EarlyHeaders: the header leaves when the slot is taken, the first event with the first token.
+func TestEarlyHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := New(Options{PrefillRate: 10, EarlyHeaders: true})
+		defer m.Close()
+		start := time.Now()
+		var flushes []time.Duration
+		w := &watchWriter{ResponseRecorder: httptest.NewRecorder(), flushed: func() { flushes = append(flushes, time.Since(start)) }}
+		m.ServeHTTP(w, request0("POST", "/v1/messages", `{"model":"m","max_tokens":3,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+		if len(flushes) < 2 || flushes[0] != 0 || flushes[1] != 500*time.Millisecond {
+			t.Error(flushes)
+		}
+	})
+}

@@ -71,9 +71,9 @@ func (m *Model) fail(w http.ResponseWriter, d dialect, requestID string, e *apiE
 	}
 	h := w.Header()
 	if e.retryIn > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.retryIn+time.Second-1)/time.Second)))
+		lower(h, "retry-after", strconv.Itoa(int((e.retryIn+time.Second-1)/time.Second)))
 		if d != messages {
-			h.Set("retry-after-ms", strconv.FormatInt(int64((e.retryIn+time.Millisecond-1)/time.Millisecond), 10))
+			lower(h, "retry-after-ms", strconv.FormatInt(int64((e.retryIn+time.Millisecond-1)/time.Millisecond), 10))
 		}
 	}
 	body := e.body(d, requestID)

@@ -96,6 +96,9 @@ func parseFaults(s string) ([]fault, error) {
 // special reads status=503, status=503x2 (twice, then fine) and drop, drop=x2 (connection closed with no answer).
 func (f *fault) special(val string) (err error) {
 	code, times, more := strings.Cut(val, "x")
+	if f.kind == "drop" && code != "" {
+		return errors.New("want nothing or xTIMES")
+	}
 	if f.kind == "status" {
 		f.n, err = strconv.Atoi(code)
 		if err == nil && (f.n < 200 || f.n > 599) {

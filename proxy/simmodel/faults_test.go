@@ -85,7 +85,7 @@ func TestStreamFaultsOnTheWire(t *testing.T) {
 			return err == nil && !bytes.Contains(b, []byte("chunked")) && bytes.HasSuffix(b, []byte("data: [DONE]\n\n"))
 		}},
 		{"close_delimited, cut=2", func(b []byte, err error) bool { return bytes.Count(b, []byte("data: {")) == 2 }},
-		{"comments", func(b []byte, err error) bool { return bytes.Count(b, []byte(": ping\n\n")) == 7 }},
+		{"comments", func(b []byte, err error) bool { return bytes.Count(b, []byte(": ping\n\n")) == 8 }},
 		{"crlf", func(b []byte, err error) bool { return bytes.Contains(b, []byte("data: [DONE]\r\n\r\n")) }},
 		{"cr", func(b []byte, err error) bool { return bytes.Contains(b, []byte("data: [DONE]\r\r")) }},
 		{"nospace", func(b []byte, err error) bool { return bytes.Contains(b, []byte("data:[DONE]\n\n")) }},
@@ -123,12 +123,7 @@ func TestBentChatEvents(t *testing.T) {
 		body := `{"model":"m","stream":true,` + chatTools + `,"messages":[{"role":"user","content":"[[sim: say hi & shell ls]]"}]` + more + `}`
 		return events(t, call(m, "POST", "/v1/chat/completions", body, "x-sim-fault", faults).Body)
 	}
-	count := func(list []event, sub string) (n int) {
-		for _, e := range list {
-			n += strings.Count(e.raw, sub)
-		}
-		return n
-	}
+	count := countRaw
 	if n := count(ask("no_finish_key", ""), `"finish_reason":null`); n != 0 {
 		t.Error("no_finish_key:", n)
 	}
@@ -176,7 +171,7 @@ func TestGzipMembers(t *testing.T) {
 		io.Copy(&all, z)
 		members++
 	}
-	if members < 2 || !strings.Contains(all.String(), "[DONE]") || w.Header().Get("Content-Encoding") != "gzip" {
+	if members < 2 || !strings.Contains(all.String(), "[DONE]") || header(w, "Content-Encoding") != "gzip" {
 		t.Error(members, all.String())
 	}
 }
@@ -189,7 +184,7 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 		}
 	}
 	w := call(m, "POST", "/v1/messages", `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`, "x-sim-fault", "429=7")
-	if w.Code != 429 || w.Header().Get("Retry-After") != "7" || !strings.Contains(w.Body.String(), "rate_limit_error") {
+	if w.Code != 429 || header(w, "Retry-After") != "7" || !strings.Contains(w.Body.String(), "rate_limit_error") {
 		t.Error(w.Code, w.Header(), w.Body)
 	}
 	if w := call(m, "POST", "/v1/chat/completions", userBody("x", ""), "x-sim-fault", "malformed"); json.Valid(w.Body.Bytes()) || w.Code != 200 {

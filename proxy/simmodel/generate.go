@@ -320,8 +320,8 @@ func (c *conversation) writeBody(body []byte) {
 func (c *conversation) answerHeaders() {
 	h := c.w.Header()
 	if c.d != messages {
-		h.Set("openai-processing-ms", strconv.FormatInt(c.m.clock.Now().Sub(c.start).Milliseconds(), 10))
-		h.Set("openai-version", "2020-10-01")
+		lower(h, "openai-processing-ms", strconv.FormatInt(c.m.clock.Now().Sub(c.start).Milliseconds(), 10))
+		lower(h, "openai-version", "2020-10-01")
 	}
 	c.m.limits.headers(h, c.d, c.key)
 }

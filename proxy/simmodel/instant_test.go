@@ -33,7 +33,7 @@ func TestInstant(t *testing.T) {
 				if !stream {
 					b, _ := io.ReadAll(resp.Body)
 					decode(t, b)
-				} else if n := strings.Count(fmt.Sprint(events(t, resp.Body)), "@"); n != 5 {
+				} else if n := countRaw(events(t, resp.Body), "@"); n != 5 {
 					t.Errorf("%s: %d stamped tokens", path, n)
 				}
 				resp.Body.Close()

@@ -3,6 +3,7 @@ package simmodel
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"unicode/utf8"
 
@@ -24,6 +25,9 @@ func mix(seed uint64, vals ...uint64) uint64 {
 	}
 	return x
 }
+
+// lower sets a header under its name in lower case, which http.Header.Set would change.
+func lower(h http.Header, name, value string) { h[name] = []string{value} }
 
 func quote(s string) []byte { return appendQuoted(nil, s) }
 

@@ -168,13 +168,13 @@ func (l *limiter) headers(h http.Header, d dialect, key string) {
 		full := b.until(b.size)
 		if d == messages {
 			p := "anthropic-ratelimit-" + names[i]
-			h.Set(p+"-limit", strconv.Itoa(b.limit))
-			h.Set(p+"-remaining", left)
-			h.Set(p+"-reset", now.Add(full).UTC().Format(time.RFC3339))
+			lower(h, p+"-limit", strconv.Itoa(b.limit))
+			lower(h, p+"-remaining", left)
+			lower(h, p+"-reset", now.Add(full).UTC().Format(time.RFC3339))
 			continue
 		}
-		h.Set("x-ratelimit-limit-"+names[i], strconv.Itoa(b.limit))
-		h.Set("x-ratelimit-remaining-"+names[i], left)
-		h.Set("x-ratelimit-reset-"+names[i], goDuration(full))
+		lower(h, "x-ratelimit-limit-"+names[i], strconv.Itoa(b.limit))
+		lower(h, "x-ratelimit-remaining-"+names[i], left)
+		lower(h, "x-ratelimit-reset-"+names[i], goDuration(full))
 	}
 }

@@ -20,16 +20,16 @@ func TestRequestsPerMinute(t *testing.T) {
 			w := call(m, "POST", "/v1/chat/completions", userBody(fmt.Sprint(ok, refused), ""))
 			if w.Code == 200 {
 				ok++
-				if w.Header().Get("x-ratelimit-limit-requests") != "60" || w.Header().Get("x-ratelimit-remaining-requests") == "" || w.Header().Get("x-ratelimit-reset-requests") == "" {
+				if header(w, "x-ratelimit-limit-requests") != "60" || header(w, "x-ratelimit-remaining-requests") == "" || header(w, "x-ratelimit-reset-requests") == "" {
 					t.Fatalf("headers %v", w.Header())
 				}
 				continue
 			}
 			refused++
-			if w.Code != 429 || w.Header().Get("Retry-After") != "1" {
+			if w.Code != 429 || header(w, "Retry-After") != "1" {
 				t.Fatalf("%d %v", w.Code, w.Header())
 			}
-			ms, err := strconv.Atoi(w.Header().Get("retry-after-ms"))
+			ms, err := strconv.Atoi(header(w, "retry-after-ms"))
 			if err != nil || ms < 1 || ms > 1000 {
 				t.Fatal(w.Header())
 			}
@@ -51,7 +51,7 @@ func TestTokensPerMinute(t *testing.T) {
 		body := userBody(strings.Repeat("abc ", 300), `,"max_tokens":400`) // about 305 + 400, of which few are used
 		w := call(m, "POST", "/v1/chat/completions", body)
 		n, _, out := usageOf(t, w)
-		left, _ := strconv.Atoi(w.Header().Get("x-ratelimit-remaining-tokens"))
+		left, _ := strconv.Atoi(header(w, "x-ratelimit-remaining-tokens"))
 		if left != 1000-n-out {
 			t.Errorf("at the end %d are left of 1000 - %d - %d", left, n, out)
 		}
@@ -64,12 +64,12 @@ func TestTokensPerMinute(t *testing.T) {
 		if w.Code != 429 || !strings.Contains(w.Body.String(), "tokens per min (TPM)") {
 			t.Fatal(w.Code, w.Body)
 		}
-		ms, _ := strconv.Atoi(w.Header().Get("retry-after-ms"))
+		ms, _ := strconv.Atoi(header(w, "retry-after-ms"))
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 		if w = call(m, "POST", "/v1/chat/completions", body); w.Code != 200 {
 			t.Error("refused after the wait it was told", w.Body)
 		}
-		if w = call(m, "POST", "/v1/chat/completions", userBody(strings.Repeat("abc ", 1100), "")); w.Code != 429 || w.Header().Get("Retry-After") != "" {
+		if w = call(m, "POST", "/v1/chat/completions", userBody(strings.Repeat("abc ", 1100), "")); w.Code != 429 || header(w, "Retry-After") != "" {
 			t.Error("what can never fit must not be told to wait:", w.Code, w.Header())
 		}
 	})
@@ -90,7 +90,7 @@ func TestReserveKeepsTheCharge(t *testing.T) {
 func TestStreamShowsTheReservation(t *testing.T) {
 	m := newModel(t, Options{Limits: LimitOptions{TPM: 1000}, Clock: frozen{}})
 	w := call(m, "POST", "/v1/chat/completions", userBody("hi", `,"max_tokens":400,"stream":true`))
-	if got := w.Header().Get("x-ratelimit-remaining-tokens"); got != "595" {
+	if got := header(w, "x-ratelimit-remaining-tokens"); got != "595" {
 		t.Errorf("%s left, want 1000 - 5 - 400", got)
 	}
 }
@@ -107,13 +107,13 @@ func TestInputTokensPerMinute(t *testing.T) {
 				t.Fatalf("request %d: %s", i, w.Body)
 			}
 			for _, h := range []string{"limit", "remaining", "reset"} {
-				if w.Header().Get("anthropic-ratelimit-input-tokens-"+h) == "" || w.Header().Get("x-ratelimit-limit-tokens") != "" {
+				if header(w, "anthropic-ratelimit-input-tokens-"+h) == "" || header(w, "x-ratelimit-limit-tokens") != "" {
 					t.Fatal(w.Header())
 				}
 			}
 		}
 		w := call(m, "POST", "/v1/messages", strings.Replace(body, "abc", "xyz", 1))
-		if w.Code != 429 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "rate_limit_error") {
+		if w.Code != 429 || header(w, "Retry-After") == "" || !strings.Contains(w.Body.String(), "rate_limit_error") {
 			t.Error(w.Code, w.Header(), w.Body)
 		}
 	})

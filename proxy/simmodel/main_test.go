@@ -153,3 +153,20 @@ func at(t testing.TB, v any, path ...any) any {
 	}
 	return v
 }
+
+func countRaw(list []event, sub string) (n int) {
+	for _, e := range list {
+		n += strings.Count(e.raw, sub)
+	}
+	return n
+}
+
+// header reads a header in any case: the model writes its own in lower case, as the real APIs do.
+func header(w *httptest.ResponseRecorder, name string) string {
+	for k, v := range w.Header() {
+		if strings.EqualFold(k, name) {
+			return v[0]
+		}
+	}
+	return ""
+}

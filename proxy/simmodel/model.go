@@ -64,9 +64,9 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := dialectOf(r, path)
 	id := fmt.Sprintf("req_%016x", mix(m.opt.Seed, hash64([]byte(path)), uint64(m.ids.Add(1))))
 	if d == messages {
-		w.Header().Set("request-id", id)
+		lower(w.Header(), "request-id", id)
 	} else {
-		w.Header().Set("x-request-id", id)
+		lower(w.Header(), "x-request-id", id)
 	}
 	if err := m.authorize(r); err != nil {
 		m.fail(w, d, id, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 type dialect uint8
@@ -154,9 +155,7 @@ func contentText(raw json.RawMessage) (string, error) {
 	}
 	switch raw[0] {
 	case '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
+		return unquote(raw)
 	case '[':
 		var parts []json.RawMessage
 		if err := json.Unmarshal(raw, &parts); err != nil {
@@ -175,6 +174,16 @@ func contentText(raw json.RawMessage) (string, error) {
 	return "", fmt.Errorf("content must be a string or an array")
 }
 
+// unquote decodes a JSON string that has been checked; most long ones are text as it is.
+func unquote(raw json.RawMessage) (string, error) {
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err
+}
+
 // imageText stands for a picture: 765 tokens, the same for the same picture.
 func imageText(raw []byte) string {
 	return strings.Repeat(fmt.Sprintf("%016x", hash64(raw)), 765*4/16)
@@ -182,9 +191,7 @@ func imageText(raw []byte) string {
 
 func partText(raw json.RawMessage) (string, error) {
 	if len(raw) > 0 && raw[0] == '"' {
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
+		return unquote(raw)
 	}
 	var p struct {
 		Type     string          `json:"type"`

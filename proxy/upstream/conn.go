@@ -27,6 +27,7 @@ type conn struct {
 	readBy   time.Time
 	since    time.Time // idle since
 	head     []byte    // reused for response heads
+	resp     Response  // reused: one answer at a time
 	out      []byte    // reused for request heads
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/trapgate/trapgate/internal/head"
@@ -196,24 +197,40 @@ func (r *Response) broken(err error) error {
 	return readError(r.c, err)
 }
 
-// Drain reads the rest of the body, for at most d, so that the connection can be used again.
-func (r *Response) Drain(d time.Duration) {
-	r.HurryUp(d)
-	r.idle = d
-	for n := 0; n < 1<<20; {
-		piece, err := r.Next()
-		if err != nil {
-			return
-		}
-		n += len(piece)
-	}
-	r.keep = false
-}
-
-// HurryUp bounds the wait for the rest: it may be called from any goroutine.
+// HurryUp bounds the wait for the rest of the body.
 func (r *Response) HurryUp(d time.Duration) {
 	r.c.hurried.Store(true)
 	r.c.Conn.SetReadDeadline(time.Now().Add(d))
+}
+
+// Spoil keeps the connection from being used again: somebody may be killing it.
+func (r *Response) Spoil() { r.keep = false }
+
+// A Hurrier is what an agent's leaving does to an answer that is over but for its last bytes: they get a moment more, and
+// the connection is kept.
+type Hurrier struct {
+	mu   sync.Mutex
+	resp *Response
+	d    time.Duration
+}
+
+// Hurrier returns one that gives the rest of the body d. Release it before Close.
+func (r *Response) Hurrier(d time.Duration) *Hurrier { return &Hurrier{resp: r, d: d} }
+
+// Kill implements what the agent attaches; any goroutine may call it, also after Release.
+func (h *Hurrier) Kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.resp != nil {
+		h.resp.HurryUp(h.d)
+	}
+}
+
+// Release ends the effect of Kill.
+func (h *Hurrier) Release() {
+	h.mu.Lock()
+	h.resp = nil
+	h.mu.Unlock()
 }
 
 // Close gives the connection back when the body was read to its end, and closes it else. Exactly once.

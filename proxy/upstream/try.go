@@ -152,8 +152,8 @@ func (u *Upstream) readHead(c *conn, r *Request, limit time.Duration) (*Response
 		if err != nil {
 			return nil, err
 		}
-		resp, err := parseHead(block, r.Method)
-		if err != nil {
+		resp := &c.resp
+		if err := resp.parseHead(block, r.Method); err != nil {
 			return nil, err
 		}
 		if resp.Status >= 200 || resp.Status == 101 {
@@ -186,33 +186,33 @@ func (c *conn) readHeadBlock(limit time.Duration) ([]byte, error) {
 	}
 }
 
-// parseHead reads a status line and the fields behind it, and decides how the body is delimited.
-func parseHead(block []byte, method string) (*Response, error) {
+// parseHead reads a status line and the fields behind it, and decides how the body is delimited. The slice of fields is reused.
+func (resp *Response) parseHead(block []byte, method string) error {
 	line, rest, _ := bytes.Cut(block, []byte("\n"))
 	line = bytes.TrimRight(line, "\r")
 	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' {
-		return nil, fmt.Errorf("malformed status line %.40q", line)
+		return fmt.Errorf("malformed status line %.40q", line)
 	}
 	status, err := strconv.Atoi(string(line[9:12]))
 	if err != nil || status < 100 || len(line) > 12 && line[12] != ' ' {
-		return nil, fmt.Errorf("malformed status line %.40q", line)
+		return fmt.Errorf("malformed status line %.40q", line)
 	}
-	resp := &Response{Status: status, Length: -2, keep: line[7] == '1'}
+	*resp = Response{Status: status, Length: -2, keep: line[7] == '1', Fields: resp.Fields[:0]}
 	if len(line) > 13 {
 		resp.Reason = line[13:]
 	}
-	if resp.Fields, err = head.Parse(make(head.Fields, 0, 16), rest); err != nil {
-		return nil, err
+	if resp.Fields, err = head.Parse(resp.Fields, rest); err != nil {
+		return err
 	}
 	if err := resp.frame(); err != nil {
-		return nil, err
+		return err
 	}
 	resp.Bodiless = method == "HEAD" || status == 204 || status == 304 || status == 101
 	if resp.Length == -2 && !resp.Bodiless {
 		resp.keep = false
 	}
 	resp.left = max(resp.Length, 0)
-	return resp, nil
+	return nil
 }
 
 // frame reads the header lines that delimit the body (RFC 9112, section 6.3).

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Step is the outcome of one command.
+type Step struct {
+	Name    string
+	Began   time.Time
+	Took    time.Duration
+	Passed  int
+	Failed  int
+	Skipped []Skip
+	Notes   []string // lines that the account repeats: executions of a fuzz target
+}
+
+// A Skip is something that did not run.
+type Skip struct{ What, Why string }
+
+// event is a line of go test -json, as `go doc test2json` has it.
+type event struct {
+	Action, Package, Test, Output, ImportPath, FailedBuild string
+	Elapsed                                                float64
+}
+
+// A reader follows a stream of events.
+type reader struct {
+	step     *Step
+	out      io.Writer
+	output   map[string][]string // by test, until it ends
+	parents  map[string]bool     // tests that have subtests
+	failed   map[string]bool     // packages with a failed test
+	build    map[string][]string // by import path
+	sawTests bool
+	plain    []string // lines that are no events
+}
+
+func newReader(s *Step, out io.Writer) *reader {
+	return &reader{
+		step: s, out: out, output: map[string][]string{}, parents: map[string]bool{},
+		failed: map[string]bool{}, build: map[string][]string{},
+	}
+}
+
+// read takes all of r: events are counted, other lines kept.
+func (d *reader) read(r io.Reader) error {
+	in := bufio.NewReader(r)
+	for {
+		line, err := in.ReadString('\n')
+		var e event
+		switch {
+		case line == "":
+		case strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &e) == nil && e.Action != "":
+			d.sawTests = true
+			d.take(e)
+		default:
+			d.plain = append(d.plain, line)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *reader) take(e event) {
+	key := e.Package + "\x00" + e.Test
+	switch e.Action {
+	case "run":
+		if i := strings.LastIndexByte(e.Test, '/'); i > 0 {
+			d.parents[e.Package+"\x00"+e.Test[:i]] = true
+		}
+	case "output":
+		d.output[key] = append(d.output[key], e.Output)
+		if e.Test == "" {
+			d.skippedLine(e.Package, e.Output)
+		}
+	case "build-output":
+		d.build[e.ImportPath] = append(d.build[e.ImportPath], e.Output)
+	case "pass", "fail", "skip":
+		d.end(e, key)
+		delete(d.output, key)
+	}
+}
+
+// end counts a test or a package that has ended. Of a test with subtests only a failure of its own counts.
+func (d *reader) end(e event, key string) {
+	if e.Test == "" {
+		d.endPackage(e, key)
+		return
+	}
+	parent := d.parents[key]
+	switch e.Action {
+	case "pass":
+		if !parent {
+			d.step.Passed++
+		}
+	case "skip":
+		d.skip(short(e.Package)+" "+e.Test, reason(d.output[key]))
+	case "fail":
+		if i := strings.LastIndexByte(e.Test, '/'); i > 0 {
+			d.failed[e.Package+"\x00"+e.Test[:i]] = true
+		}
+		d.failed[e.Package] = true
+		if !parent || !d.failed[key] {
+			d.step.Failed++
+		}
+		fmt.Fprintf(d.out, "%s", strings.Join(d.output[key], ""))
+	}
+}
+
+func (d *reader) endPackage(e event, key string) {
+	switch e.Action {
+	case "fail":
+		if !d.failed[e.Package] { // it did not build, or ended outside a test
+			d.step.Failed++
+		}
+		fmt.Fprintf(d.out, "%s%s", strings.Join(d.build[e.FailedBuild], ""), strings.Join(d.output[key], ""))
+		for test, lines := range d.output { // cut off by a timeout or an exit
+			if strings.HasPrefix(test, key) && test != key {
+				fmt.Fprintf(d.out, "unfinished: %s", strings.Join(lines, ""))
+			}
+		}
+		fmt.Fprintf(d.out, "FAIL %-42s %6.1f s\n", short(e.Package), e.Elapsed)
+	case "pass":
+		cached := ""
+		if slices.ContainsFunc(d.output[key], func(s string) bool { return strings.Contains(s, "(cached)") }) {
+			cached = "  (as before)"
+		}
+		fmt.Fprintf(d.out, "ok   %-42s %6.1f s%s\n", short(e.Package), e.Elapsed, cached)
+	}
+}
+
+// skippedLine takes the lines by which e2e suites name what did not run outside a test.
+func (d *reader) skippedLine(pkg, line string) {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(line), "SKIPPED ")
+	if !ok {
+		return
+	}
+	what, why, _ := strings.Cut(rest, ": ")
+	for _, s := range d.step.Skipped {
+		if s.What == short(pkg)+" "+what {
+			return // the skipped test has been counted
+		}
+	}
+	d.skip(what, why)
+}
+
+func (d *reader) skip(what, why string) {
+	d.step.Skipped = append(d.step.Skipped, Skip{what, why})
+}
+
+var sourceLine = regexp.MustCompile(`^\s*[\w.-]+\.go:\d+: (.*)`)
+
+// reason finds in a skipped test's output why it was skipped: its last logged line.
+func reason(lines []string) string {
+	why := "no reason given"
+	for _, l := range lines {
+		if m := sourceLine.FindStringSubmatch(l); m != nil {
+			why = strings.TrimSpace(m[1])
+		}
+	}
+	return strings.TrimPrefix(why, "SKIP: ")
+}
+
+func short(pkg string) string {
+	return strings.TrimPrefix(pkg, "github.com/trapgate/trapgate/")
+}
