@@ -34,9 +34,6 @@ func (t *Trail) Append(filter, kind string, attrs ...Attr) {
 	e := Entry{At: time.Now(), Filter: filter, Kind: kind, Attrs: attrs}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.entries == nil {
-		t.entries = make([]Entry, 0, 4)
-	}
 	t.entries = append(t.entries, e)
 }
 

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/filters/filtertest"
 	"github.com/trapgate/trapgate/internal/telemetry"
@@ -26,11 +24,6 @@ import (
 	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
-
-func TestMain(m *testing.M) {
-	// fasthttp's worker pool looks once a second whether it has been stopped.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
-}
 
 // TestConformance runs the suite that any host of filters must pass, over real sockets.
 func TestConformance(t *testing.T) {

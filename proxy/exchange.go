@@ -29,15 +29,19 @@ type exchange struct {
 	span  *telemetry.Exchange
 	body  []byte // of the request, as it came
 
-	meter    wire.Meter
-	parser   sse.Parser
-	status   int          // as shown to the agent
-	unary    []byte       // a JSON answer as it came, for the meter
-	document []byte       // the JSON answer that the rings have made
-	lines    head.Fields  // of the answer's head, reused
-	silent   bool         // what reaches the sink has been sent already
-	relay    relay        // of the attempt under way
-	shown    *wire.Answer // what the agent was shown
+	meter      wire.Meter
+	parser     sse.Parser
+	status     int               // as shown to the agent
+	unary      []byte            // a JSON answer as it came, for the meter
+	document   []byte            // the JSON answer that the rings have made
+	lines      head.Fields       // of the answer's head, reused
+	silent     bool              // what reaches the sink has been sent already
+	relay      relay             // of the attempt under way
+	try        upstream.Request  // likewise
+	onSent     func()            // requestSent
+	timing, id []byte            // values of header lines, reused
+	parts      []telemetry.Piece // reused
+	shown      *wire.Answer      // what the agent was shown
 
 	attempts, retries, fallbacks int
 	tries                        int           // of the call under way
@@ -82,7 +86,11 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 	return e
 }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var exchanges = sync.Pool{New: func() any {
+	e := new(exchange)
+	e.onSent = e.requestSent
+	return e
+}}
 
 // keepUnary is the largest answer buffer that is kept for another exchange, in bytes.
 const keepUnary = 64 << 10
@@ -94,7 +102,7 @@ func (e *exchange) recycle() {
 	if cap(e.unary) > keepUnary {
 		e.unary = nil
 	}
-	*e = exchange{parser: e.parser, unary: e.unary[:0], lines: e.lines[:0]}
+	*e = exchange{parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
 	exchanges.Put(e)
 }
 
@@ -233,27 +241,32 @@ func (e *exchange) nextAttempt(up *upstream.Upstream) {
 		e.x.CallEdits.ReplaceModel(e.x.View, to)
 	}
 	e.x.Attempt = filters.Attempt{Number: e.tries, Upstream: up.Config.Name, Model: to}
-	e.x.Trail.Append("host", "attempt", filters.Attr{Key: "upstream", Value: up.Config.Name}, filters.Attr{Key: "number", Value: int64(e.attempts)})
+	e.x.Trail.Append("host", "attempt", filters.Attr{Key: "upstream", Value: up.Config.Name})
 	e.attempts++
 	e.tries++
 }
 
 // request is what goes upstream: the agent's own, with the edits spliced in.
-func (e *exchange) request(up *upstream.Upstream) (*upstream.Request, error) {
+func (e *exchange) request() *upstream.Request {
 	body, err := wire.Apply(nil, e.body, &e.x.Edits, &e.x.CallEdits)
 	if err != nil {
 		slog.Error("edits overlap: the request goes out unmodified", "id", e.x.ID, "err", err)
 		body = e.body
 	}
-	return &upstream.Request{
+	e.try = upstream.Request{
 		Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Body: body, Chunked: e.agent.Chunked(),
-		Messages: e.x.Route.Dialect == wire.Messages,
-		Sent: func() {
-			e.sent = e.clock()
-			e.x.RunLater()
-			e.identify()
-		},
-	}, nil
+		Messages: e.x.Route.Dialect == wire.Messages, Sent: e.onSent,
+	}
+	return &e.try
+}
+
+// requestSent does, while the upstream works, what could wait.
+func (e *exchange) requestSent() {
+	e.sent = e.clock()
+	if err := e.x.RunLater(); err != nil {
+		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
+	}
+	e.identify()
 }
 
 func (e *exchange) identify() {
@@ -270,7 +283,9 @@ func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *tel
 		Number: e.x.Attempt.Number, Call: e.x.Call, Start: e.clock(),
 	}
 	if v := e.x.View; v != nil {
-		start.Stream, start.MaxTokens = v.Stream, v.MaxTokensValue()
+		if start.Stream = v.Stream; !v.MaxTokens.Empty() {
+			start.MaxTokens = v.MaxTokensValue()
+		}
 	}
 	e.sent = start.Start
 	t := e.span.Attempt(start)

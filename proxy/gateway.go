@@ -232,6 +232,7 @@ func (g *gateway) Shutdown(ctx context.Context) error {
 	defer cancel()
 	g.config.Drain()
 	err := g.server.Shutdown(ctx)
+	g.listener.Close() // Serve may not have begun
 	if serr := <-g.served; err == nil {
 		err = serr
 	}

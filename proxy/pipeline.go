@@ -118,10 +118,7 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 		return verdict{final: true, err: e.why(err)}
 	}
 	inner.SetSink(e.outer)
-	request, err := e.request(up)
-	if err != nil {
-		return verdict{final: true, err: err}
-	}
+	request := e.request()
 	t := e.startAttempt(up, request)
 	defer func() { e.endAttempt(up, t, &v) }()
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -118,7 +117,7 @@ func (r *relay) bytes() error {
 			r.e.keep(piece)
 		}
 		if framing == server.Sized && r.resp.Complete() {
-			r.detach()
+			r.release()
 		}
 		if err := r.write(piece); err != nil {
 			return err
@@ -361,7 +360,7 @@ func (r *relay) documentHead() {
 // fields are the header lines that the agent gets. length replaces the upstream's content-length when it is not negative.
 func (r *relay) fields(f server.Framing, length int) head.Fields {
 	out := r.e.lines[:0]
-	dropped := r.head.Fields.Get("connection")
+	nominates := r.head.Fields.Nominates()
 	framed := false
 	for _, field := range r.head.Fields {
 		switch {
@@ -377,7 +376,7 @@ func (r *relay) fields(f server.Framing, length int) head.Fields {
 			if framed = true; length >= 0 {
 				field.Value = strconv.AppendInt(nil, int64(length), 10)
 			}
-		case hopByHop(field.Name), len(dropped) > 0 && named(dropped, field.Name):
+		case hopByHop(field.Name), nominates && r.head.Fields.Connection(field.Name):
 			continue
 		}
 		out = append(out, field)
@@ -414,15 +413,6 @@ func hopByHop(name []byte) bool {
 		return head.Is(name, "proxy-connection") || head.Is(name, "proxy-authenticate")
 	case 'u':
 		return head.Is(name, "upgrade")
-	}
-	return false
-}
-
-func named(list, name []byte) bool {
-	for part := range bytes.SplitSeq(list, []byte{','}) {
-		if bytes.EqualFold(bytes.TrimSpace(part), name) {
-			return true
-		}
 	}
 	return false
 }

@@ -119,7 +119,7 @@ func (p *pipeline) malformed(a *server.Agent, status int, code, msg string) {
 // ours appends the lines that every response carries: the id, and what each piece added up to here.
 func (e *exchange) ours(fields head.Fields) head.Fields {
 	e.added = max(time.Since(e.x.Start)-e.waiting-e.waited, 0)
-	b := make([]byte, 0, 96)
+	b := e.timing[:0]
 	for _, t := range e.timings() {
 		b = append(append(b, t.Name...), ";dur="...)
 		b = append(appendMS(b, t.Dur), ", "...)
@@ -131,9 +131,11 @@ func (e *exchange) ours(fields head.Fields) head.Fields {
 	if e.waited > 0 {
 		b = appendMS(append(b, ", backoff;dur="...), e.waited)
 	}
+	e.timing = b
+	e.id = append(e.id[:0], e.x.ID...)
 	return append(fields,
 		head.Field{Name: serverTiming, Value: b},
-		head.Field{Name: requestID, Value: []byte(e.x.ID)})
+		head.Field{Name: requestID, Value: e.id})
 }
 
 var (
@@ -141,21 +143,24 @@ var (
 	requestID    = []byte("x-trapgate-request-id")
 )
 
+// appendMS writes milliseconds with three decimals.
 func appendMS(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d)/1e6, 'f', 3, 64)
+	us := d.Microseconds()
+	b = append(strconv.AppendInt(b, us/1000, 10), '.')
+	return append(b, byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10))
 }
 
-// timings lists what each filter of the outer ring has taken so far.
+// timings lists what each filter of the outer ring has taken so far. The list is valid until the next call.
 func (e *exchange) timings() []telemetry.Piece {
 	if e.outer == nil {
 		return nil
 	}
 	var buf [8]filters.Timing
-	var out []telemetry.Piece
+	e.parts = e.parts[:0]
 	for _, t := range e.outer.Timings(buf[:0]) {
-		out = append(out, telemetry.Piece{Name: t.Name, Dur: t.Spent})
+		e.parts = append(e.parts, telemetry.Piece{Name: t.Name, Dur: t.Spent})
 	}
-	return out
+	return e.parts
 }
 
 // pieces splits the added time for the metrics: the filters', and the rest as the host's.
@@ -165,7 +170,8 @@ func (e *exchange) pieces() []telemetry.Piece {
 	for _, p := range pieces {
 		rest -= p.Dur
 	}
-	return append(pieces, telemetry.Piece{Name: "host", Dur: max(rest, 0)})
+	e.parts = append(pieces, telemetry.Piece{Name: "host", Dur: max(rest, 0)})
+	return e.parts
 }
 
 func outcomeOf(status int) telemetry.Outcome {

@@ -238,6 +238,7 @@ func TestReport(t *testing.T) {
 		"| met | yes | **no** | yes | |",
 		"| TCP | silent stream | 3 | 0.120 | 0.000 | 20.00 | 0 | **no** |",
 		"| TCP | 1 | 0 | 0 | 0 | **no** |",
+		"Not met: 5. trapgate + spans, req/s at c=64; trapgate + spans, small unary, c=1, p50, µs; memory, small streams; ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no line %q in\n%s", want, text)

@@ -29,8 +29,9 @@ type plan struct {
 	many         time.Duration // at c=64
 	slices       int           // of it in a round, so that all sides see the same moments
 	settle       time.Duration
-	cancels      int // for each transport and state
-	cancelLimit  time.Duration
+	cancels      int           // for each transport and state
+	latencyLimit time.Duration // a busy machine gets fewer rounds, but no fewer than three,
+	cancelLimit  time.Duration // and fewer agents that leave: both in all
 	skipMemory   bool
 	skipLatency  bool
 	skipCancel   bool
@@ -41,11 +42,13 @@ type plan struct {
 var (
 	fullPlan = plan{
 		rounds: 9, closed: 2000, open: 2 * time.Second, big: 150, conns: 4, each: 10, tokens: 25, gap: 4 * time.Millisecond,
-		full: 40_000, many: 500 * time.Millisecond, slices: 3, settle: time.Second, cancels: 10_000, cancelLimit: 40 * time.Second,
+		full: 40_000, many: 500 * time.Millisecond, slices: 3, settle: time.Second, cancels: 10_000,
+		latencyLimit: 330 * time.Second, cancelLimit: 300 * time.Second,
 	}
 	quickPlan = plan{
 		rounds: 2, closed: 500, open: 700 * time.Millisecond, big: 40, conns: 4, each: 3, tokens: 25, gap: 4 * time.Millisecond,
-		full: 15_000, many: 300 * time.Millisecond, slices: 2, settle: 500 * time.Millisecond, cancels: 300, cancelLimit: 10 * time.Second,
+		full: 15_000, many: 300 * time.Millisecond, slices: 2, settle: 500 * time.Millisecond, cancels: 300,
+		latencyLimit: time.Minute, cancelLimit: 30 * time.Second,
 	}
 )
 
@@ -193,7 +196,13 @@ func measureLatency(p plan, r *results, addr, sink string) error {
 	}
 	r.Series = map[string]series{}
 	r.samples = map[string]map[string]sample{}
+	began := time.Now()
 	for round := range p.rounds {
+		if round >= 3 && time.Since(began) > p.latencyLimit {
+			progress("the time is over after %d rounds", round)
+			break
+		}
+		r.Rounds = round + 1
 		talk := newConversation("", "", p.big+1, seed()/1_000_000)
 		list := measures
 		for range p.slices {
@@ -263,12 +272,13 @@ func atSixtyFour(p plan, r *results, s *side, _ *conversation) error {
 }
 
 func measureCancel(p plan, r *results) error {
-	transports := []string{"TCP", "TLS", "Unix"}
+	transports := []string{"TCP", "Unix", "TLS"} // the slowest last: it has the time that the others leave
 	if standIn {
 		transports = transports[:1]
 	}
-	for _, t := range transports {
-		rows, left, err := runCancel(t, p.cancels, p.cancelLimit)
+	end := time.Now().Add(p.cancelLimit)
+	for i, t := range transports {
+		rows, left, err := runCancel(t, p.cancels, time.Until(end)/time.Duration(len(transports)-i))
 		if err != nil {
 			return err
 		}

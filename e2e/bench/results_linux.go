@@ -30,6 +30,7 @@ type results struct {
 	Left       []leftovers          `json:"left,omitempty"`
 	SinkPosts  int                  `json:"sink_posts,omitempty"`
 
+	missed  []string                     // rows of the report that are not met
 	samples map[string]map[string]sample // all rounds together, for the curves
 }
 
@@ -88,6 +89,7 @@ func (r *results) write(dir string) error {
 		}
 	}
 	fmt.Print(text)
+	progress("%s", r.summary())
 	progress("written to %s after %s", dir, r.Took)
 	return nil
 }

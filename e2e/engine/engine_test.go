@@ -23,6 +23,7 @@ func both(t *testing.T, path, body string) (direct, gated answer) {
 
 // The words of an answer and every event of a stream are the engine's own, in all three dialects.
 func TestAnswers(t *testing.T) {
+	need(t)
 	for _, d := range dialects {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/stream=%t", d.name, stream), func(t *testing.T) {
@@ -41,6 +42,7 @@ func TestAnswers(t *testing.T) {
 
 // Events leave when they come: the first words are there long before the last.
 func TestStreamFlows(t *testing.T) {
+	need(t)
 	for _, d := range dialects {
 		t.Run(d.name, func(t *testing.T) {
 			body := endless(d, true, 600)
@@ -66,6 +68,7 @@ func TestStreamFlows(t *testing.T) {
 
 // A tool call, unary and streamed, and the turn after it.
 func TestTools(t *testing.T) {
+	need(t)
 	for _, d := range dialects {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/stream=%t", d.name, stream), func(t *testing.T) {
@@ -94,6 +97,7 @@ func TestTools(t *testing.T) {
 
 // A prompt that is too long is refused by the engine, and its refusal reaches the agent byte for byte.
 func TestOverflow(t *testing.T) {
+	need(t)
 	long := strings.Repeat("more and more ", 1000)
 	for _, d := range dialects {
 		for _, stream := range []bool{false, true} {
@@ -113,6 +117,7 @@ func TestOverflow(t *testing.T) {
 
 // A conversation that grows turn by turn finds as much of itself in the engine's cache as it does without us.
 func TestPrefixCache(t *testing.T) {
+	need(t)
 	e := Start(t, Options{Slots: 1})
 	g, err := startGate(e)
 	if err != nil {
@@ -158,6 +163,7 @@ func talk(t *testing.T, d dialect, base, name string) (cached []int) {
 
 // An agent that leaves frees its slot: while tokens come, and while it waits behind another.
 func TestLeave(t *testing.T) {
+	need(t)
 	e := Start(t, Options{Slots: 1, Layers: 12})
 	g, err := startGate(e)
 	if err != nil {
@@ -272,6 +278,7 @@ func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
 
 // The engine closes a connection after 100 answers, after 5 s of silence and after a refusal. An agent never hears of it.
 func TestKeepAlive(t *testing.T) {
+	need(t)
 	d := dialects[0]
 	body := strings.Replace(d.body(false, "Go on."), "{", `{"max_tokens":2,`, 1)
 	ask := func(t *testing.T) {
@@ -304,6 +311,7 @@ func TestKeepAlive(t *testing.T) {
 
 // What the engine offers beside the three dialects goes through too.
 func TestOtherPaths(t *testing.T) {
+	need(t)
 	t.Run("models", func(t *testing.T) {
 		if text := get(t, through+"/v1/models"); !strings.Contains(text, Model) {
 			t.Errorf("%s", text)

@@ -36,20 +36,8 @@ func TestGrow(t *testing.T) {
 	}
 }
 
-func TestBridge(t *testing.T) {
-	var got []byte
-	status := http.StatusAccepted
-	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got, _ = io.ReadAll(r.Body)
-		w.WriteHeader(status)
-	}))
-	defer store.Close()
-	b, err := NewBridge(store.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-
+// oneSpan is an export of one span that has a bit of everything.
+func oneSpan() *collector.ExportTraceServiceRequest {
 	str := func(s string) *common.AnyValue {
 		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: s}}
 	}
@@ -64,11 +52,27 @@ func TestBridge(t *testing.T) {
 		Events: []*otlp.Span_Event{{Name: "first", TimeUnixNano: 6_000}},
 		Status: &otlp.Status{Code: otlp.Status_STATUS_CODE_ERROR, Message: "no"},
 	}
-	msg := &collector.ExportTraceServiceRequest{ResourceSpans: []*otlp.ResourceSpans{{
+	return &collector.ExportTraceServiceRequest{ResourceSpans: []*otlp.ResourceSpans{{
 		Resource:   &resource.Resource{Attributes: []*common.KeyValue{{Key: "service.name", Value: str("gate")}}},
 		ScopeSpans: []*otlp.ScopeSpans{{Scope: &common.InstrumentationScope{Name: "s"}, Spans: []*otlp.Span{span}}},
 	}}}
-	raw, err := proto.Marshal(msg)
+}
+
+func TestBridge(t *testing.T) {
+	var got []byte
+	status := http.StatusAccepted
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, _ = io.ReadAll(r.Body)
+		w.WriteHeader(status)
+	}))
+	defer store.Close()
+	b, err := NewBridge(store.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+
+	raw, err := proto.Marshal(oneSpan())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,6 +117,36 @@ func trim(b []byte) []byte {
 	return b
 }
 
+// Nominates reports whether a Connection line names other lines, which then belong to this connection only.
+func (f Fields) Nominates() bool {
+	for i := range f {
+		if Is(f[i].Name, "connection") && !Is(f[i].Value, "keep-alive") && !Is(f[i].Value, "close") {
+			return true
+		}
+	}
+	return false
+}
+
+// Connection reports whether any Connection line lists the option, such as close, or a field's name.
+func (f Fields) Connection(option []byte) bool {
+	for i := range f {
+		if Is(f[i].Name, "connection") && Lists(f[i].Value, option) {
+			return true
+		}
+	}
+	return false
+}
+
+// Lists reports whether a comma-separated list holds an element, ignoring case.
+func Lists(list, element []byte) bool {
+	for part := range bytes.SplitSeq(list, []byte{','}) {
+		if bytes.EqualFold(trim(part), element) {
+			return true
+		}
+	}
+	return false
+}
+
 // Same compares two field names, ignoring ASCII case.
 func Same(a []byte, b string) bool {
 	if len(a) != len(b) {

@@ -56,6 +56,27 @@ func TestGet(t *testing.T) {
 	}
 }
 
+func TestConnection(t *testing.T) {
+	for _, tt := range []struct {
+		block                 string
+		nominates, close, hop bool
+	}{
+		{"Connection: keep-alive\r\n", false, false, false},
+		{"connection: Close\r\n", false, true, false},
+		{"Connection: keep-alive, close\r\n", true, true, false},
+		{"Connection: keep-alive\r\nConnection: X-Hop\r\n", true, false, true},
+		{"A: close\r\n", false, false, false},
+	} {
+		f, err := Parse(nil, []byte(tt.block))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Nominates() != tt.nominates || f.Connection([]byte("close")) != tt.close || f.Connection([]byte("x-hop")) != tt.hop {
+			t.Errorf("%q: %v %v %v", tt.block, f.Nominates(), f.Connection([]byte("close")), f.Connection([]byte("x-hop")))
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("A: 1\r\nB: 2\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, block []byte) {

@@ -85,56 +85,71 @@ func (s *scanner) element() bool {
 	return true
 }
 
-// str takes the string whose opening quote is next. Eight bytes at a time are searched for a quote, a backslash or a
-// control byte: in an agent's body an escape comes every 15 to 30 bytes, which makes calls to IndexByte the slower way.
+// str takes the string whose opening quote is next. Eight bytes at a time are searched for quotes, backslashes and control
+// bytes. In an agent's body an escape comes every 15 to 30 bytes, so calls to IndexByte would be the slower way; and the
+// words are read at a fixed stride, so that the processor need not wait for one escape to know where to look for the next.
 func (s *scanner) str() bool {
 	b := s.b
 	start := s.i
 	p := start + 1
-	var high uint64
-	for {
-		if p+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[p:])
-			high |= w
-			m := (((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)) &^ w & highs
-			if m == 0 {
-				p += 8
-				continue
+	var high, escaped uint64      // escaped covers the first byte of the word when the word before ended in a backslash
+	for p >= 0 && p+8 <= len(b) { // p >= 0 spares the bounds check
+		w := binary.LittleEndian.Uint64(b[p : p+8])
+		high |= w
+		m := special(w) &^ escaped
+		escaped = 0
+		for m != 0 {
+			k := bits.TrailingZeros64(m) >> 3
+			at := p + k
+			if b[at] != '\\' {
+				return s.endOrControl(start, at, high)
 			}
-			p += bits.TrailingZeros64(m) >> 3
-		} else {
-			for p < len(b) && plain[b[p]] {
-				high |= uint64(b[p])
-				p++
+			if at+1 >= len(b) || !short[b[at+1]] && !s.escape(at) {
+				return s.fail(at, CodeInvalidJSON, "invalid escape in a string")
 			}
-			if p >= len(b) {
-				return s.fail(len(b), CodeInvalidJSON, "string without an end")
-			}
+			m &= ^uint64(0) << (8*uint(k) + 16)
+			escaped = uint64(k+1) >> 3 * 0xff
 		}
-		c := b[p]
-		if c == '\\' {
-			if p+1 < len(b) && short[b[p+1]] {
-				p += 2
-				continue
-			}
-			n := s.escape(p)
-			if n == 0 {
-				return s.fail(p, CodeInvalidJSON, "invalid escape in a string")
-			}
-			p += n
-			continue
-		}
-		if c != '"' {
-			return s.fail(p, CodeInvalidJSON, "control character in a string")
-		}
-		s.i = p + 1
-		if high&highs != 0 && !s.lax {
-			if bad := invalidUTF8(b[start:p]); bad >= 0 {
-				return s.fail(start+bad, CodeInvalidUTF8, "invalid UTF-8")
-			}
-		}
-		return true
+		p += 8
 	}
+	if escaped != 0 {
+		p++
+	}
+	for p < len(b) {
+		c := b[p]
+		switch {
+		case plain[c]:
+			high |= uint64(c)
+			p++
+		case c != '\\':
+			return s.endOrControl(start, p, high)
+		case p+1 >= len(b) || !short[b[p+1]] && !s.escape(p):
+			return s.fail(p, CodeInvalidJSON, "invalid escape in a string")
+		default:
+			p += 2
+		}
+	}
+	return s.fail(len(b), CodeInvalidJSON, "string without an end")
+}
+
+// special has the top bit of each byte that is a quote, a backslash or a control byte.
+func special(w uint64) uint64 {
+	low := w &^ highs
+	return ^(((low^'"'*ones)+0x7f*ones)&((low^'\\'*ones)+0x7f*ones)&(low+0x60*ones) | w) & highs
+}
+
+// endOrControl ends the string at its closing quote, or fails at a control byte.
+func (s *scanner) endOrControl(start, at int, high uint64) bool {
+	if s.b[at] != '"' {
+		return s.fail(at, CodeInvalidJSON, "control character in a string")
+	}
+	s.i = at + 1
+	if high&highs != 0 && !s.lax {
+		if bad := invalidUTF8(s.b[start:at]); bad >= 0 {
+			return s.fail(start+bad, CodeInvalidUTF8, "invalid UTF-8")
+		}
+	}
+	return true
 }
 
 // short has the letters of the escapes that are the only way, or the shortest, to write their character; plain the bytes
@@ -149,18 +164,14 @@ var short, plain = func() (s, p [256]bool) {
 	return s, p
 }()
 
-// escape returns the length of an escape that is not short, 0 when there is none such.
-func (s *scanner) escape(p int) int {
+// escape checks an escape that is not short. The digits of \u need no skipping: none of them is special.
+func (s *scanner) escape(p int) bool {
 	rest := s.b[p+1:]
-	switch {
-	case len(rest) > 0 && rest[0] == '/':
+	if rest[0] == '/' || rest[0] == 'u' && len(rest) > 4 && hex4(rest[1:5]) >= 0 {
 		s.odd++
-		return 2
-	case len(rest) > 4 && rest[0] == 'u' && hex4(rest[1:5]) >= 0:
-		s.odd++
-		return 6
+		return true
 	}
-	return 0
+	return false
 }
 
 // hex4 decodes four hexadecimal digits, -1 when they are not.

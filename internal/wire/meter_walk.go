@@ -64,20 +64,20 @@ func (s *scanner) string() Span {
 	return sp
 }
 
-// number takes a value and returns it when it is an integer, else -1.
+// number takes a value and returns it when it is an integer that is not negative, else -1.
 func (s *scanner) number() int64 {
-	sp, _, ok := s.value()
-	if !ok {
-		return -1
-	}
+	s.peek()
 	n := int64(0)
-	for _, c := range s.b[sp.Start:sp.End] {
-		if c < '0' || c > '9' || n > 1<<58 {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
+	i := s.i
+	for ; i < len(s.b) && '0' <= s.b[i] && s.b[i] <= '9' && n < 1<<58; i++ {
+		n = n*10 + int64(s.b[i]-'0')
 	}
-	return n
+	if i > s.i && i < len(s.b) && (s.b[i] == ',' || s.b[i] == '}' || s.b[i] == ' ') {
+		s.i = i
+		return n
+	}
+	s.skip()
+	return -1
 }
 
 // inner returns the bytes between a string's quotes.

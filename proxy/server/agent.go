@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,11 +26,13 @@ type Agent struct {
 	HTTP10 bool
 	Start  time.Time // when the head had been read
 
-	conn   *agentConn
-	ctx    *fasthttp.RequestCtx
-	server *Server
-	body   *[]byte // from the pool, when read
-	answer answer
+	conn    *agentConn
+	ctx     *fasthttp.RequestCtx
+	server  *Server
+	body    *[]byte // from the pool, when read
+	read    bool    // the whole of it
+	chunked bool
+	answer  answer
 
 	mu    sync.Mutex
 	cause error
@@ -50,7 +53,7 @@ func (a *Agent) Remote() string {
 func (a *Agent) Length() int { return max(a.ctx.Request.Header.ContentLength(), -1) }
 
 // Chunked reports whether the agent sent its body in chunks.
-func (a *Agent) Chunked() bool { return a.Fields.Has("transfer-encoding") }
+func (a *Agent) Chunked() bool { return a.chunked }
 
 // ErrBodyTooLarge says that a body is over the limit of ReadBody.
 var ErrBodyTooLarge = errors.New("server: request body too large")
@@ -83,6 +86,7 @@ func (a *Agent) ReadBody(limit int) ([]byte, error) {
 		m, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+m]
 		if n >= 0 && len(buf) >= n || errors.Is(err, io.EOF) {
+			a.read = true
 			if len(buf) > limit {
 				return nil, ErrBodyTooLarge
 			}
@@ -223,7 +227,7 @@ func (a *Agent) finish() {
 // drainBody reads what the handler left of the request, a little of it: the next request starts behind it.
 func (a *Agent) drainBody() bool {
 	r := a.ctx.RequestBodyStream()
-	if r == nil {
+	if r == nil || a.read || a.Length() == 0 {
 		return true
 	}
 	if a.conn.isGone() {
@@ -251,13 +255,59 @@ func newAgent(s *Server, c *agentConn, ctx *fasthttp.RequestCtx) (*Agent, error)
 		Method: method(h.Method()), Target: string(h.RequestURI()), Host: string(h.Host()),
 		HTTP10: !h.IsHTTP11(), Start: ctx.Time(), conn: c, ctx: ctx, server: s,
 	}
-	raw := h.RawHeaders()
-	fields, err := head.Parse(c.fields[:0], raw)
+	fields, err := head.Parse(c.fields[:0], h.RawHeaders())
 	a.Fields, c.fields = fields, fields
+	if err == nil {
+		err = a.frame()
+	}
+	a.absolute()
 	a.answer.headOnly = h.IsHead()
 	a.answer.http10 = a.HTTP10
-	a.answer.close = a.HTTP10 || h.ConnectionClose()
+	a.answer.close = err != nil || a.HTTP10 || fields.Connection(closeOption)
 	return a, err
+}
+
+var closeOption = []byte("close")
+
+// errLengths says that parsers could disagree about where the request ends, which is how requests are smuggled.
+var errLengths = errors.New("server: ambiguous request length")
+
+// frame reads the lines that delimit the body (RFC 9112, section 6.1).
+func (a *Agent) frame() error {
+	sized := false
+	for _, f := range a.Fields {
+		switch {
+		case head.Is(f.Name, "content-length"):
+			sized = true
+		case head.Is(f.Name, "transfer-encoding"):
+			if a.chunked || !head.Is(f.Value, "chunked") {
+				return errLengths
+			}
+			a.chunked = true
+		}
+	}
+	if sized && a.chunked {
+		return errLengths
+	}
+	return nil
+}
+
+// absolute turns an absolute-form target, as sent to proxies, into Host and origin form: its authority counts for more than
+// the Host line (RFC 9112, section 3.2.2).
+func (a *Agent) absolute() {
+	scheme, rest, ok := strings.Cut(a.Target, "://")
+	if !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return
+	}
+	i := strings.IndexAny(rest, "/?#")
+	if i < 0 {
+		a.Host, a.Target = rest, "/"
+		return
+	}
+	a.Host, a.Target = rest[:i], rest[i:]
+	if a.Target[0] != '/' {
+		a.Target = "/" + a.Target
+	}
 }
 
 // method avoids an allocation for the methods that agents use.

@@ -127,10 +127,12 @@ func (c *agentConn) send(body []byte) error {
 		}
 	}
 	c.out = c.out[:0]
-	if err != nil && c.isGone() {
+	if err != nil {
+		// The write learns it before the watcher does; and an agent that takes nothing for so long is as good as gone.
+		c.leave(ErrGone)
 		return ErrGone
 	}
-	return err
+	return nil
 }
 
 func (c *agentConn) isGone() bool {

@@ -39,7 +39,6 @@ type Server struct {
 
 	mu    sync.Mutex
 	conns map[*agentConn]struct{}
-	ls    []net.Listener
 }
 
 // New returns a Server; Serve starts it.
@@ -72,9 +71,6 @@ func New(o Options) *Server {
 
 // Serve accepts on l until Shutdown. It owns l.
 func (s *Server) Serve(l net.Listener) error {
-	s.mu.Lock()
-	s.ls = append(s.ls, l)
-	s.mu.Unlock()
 	if err := s.http.Serve(&listener{l, s}); err != nil && !s.draining.Load() {
 		return fmt.Errorf("server: %w", err)
 	}
@@ -134,6 +130,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		a.leave(ErrGone)
 	}
 	defer a.finish()
+	if errors.Is(err, errLengths) {
+		s.opts.Refuse(a, 400, "ambiguous_length", "parsers disagree about where this request ends: send either one content-length or transfer-encoding: chunked")
+		return
+	}
 	if err != nil {
 		s.opts.Refuse(a, 400, "malformed_header", "a header line is malformed: send name, colon and value, one to a line")
 		return

@@ -25,6 +25,7 @@ type conn struct {
 	hurried  atomic.Bool  // the read deadline was shortened behind readBy's back
 	sent     countedBytes // raw bytes written, for TCP_INFO
 	readBy   time.Time
+	writeBy  time.Time
 	since    time.Time // idle since
 	head     []byte    // reused for response heads
 	resp     Response  // reused: one answer at a time
@@ -81,7 +82,10 @@ func (c *conn) readWithin(d time.Duration) {
 
 // write sends a head and a body, in one system call where the connection allows it.
 func (c *conn) write(head, body []byte, d time.Duration) error {
-	c.raw.SetWriteDeadline(time.Now().Add(d))
+	if now := time.Now(); c.writeBy.Sub(now) < d-d/8 || c.writeBy.Sub(now) > d {
+		c.writeBy = now.Add(d)
+		c.raw.SetWriteDeadline(c.writeBy)
+	}
 	var err error
 	switch {
 	case len(body) < 8<<10:

@@ -36,12 +36,12 @@ func (r *Request) appendHead(b []byte, up *config.Upstream) []byte {
 	b = append(b, up.Target(r.Target)...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	var sentHost, sentKey, sentTrace, sentLength bool
-	dropped := r.Fields.Get("connection")
+	nominates := !r.Upgrade && r.Fields.Nominates()
 	for _, f := range r.Fields {
 		value := f.Value
 		switch k := kindOf(f.Name); k {
 		case keep:
-			if len(dropped) > 0 && !r.Upgrade && listed(dropped, f.Name) {
+			if nominates && r.Fields.Connection(f.Name) {
 				continue
 			}
 		case drop:
@@ -71,6 +71,9 @@ func (r *Request) appendHead(b []byte, up *config.Upstream) []byte {
 		case encoding:
 			value = identity
 		case length:
+			if r.Chunked {
+				continue
+			}
 			// The agent's line stays when it is still true.
 			if r.Stream == nil {
 				sentLength = true

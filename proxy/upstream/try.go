@@ -156,6 +156,9 @@ func (u *Upstream) readHead(c *conn, r *Request, limit time.Duration) (*Response
 		if err := resp.parseHead(block, r.Method); err != nil {
 			return nil, err
 		}
+		if resp.Status == 101 && !r.Upgrade {
+			return nil, errors.New("switching protocols was not asked for")
+		}
 		if resp.Status >= 200 || resp.Status == 101 {
 			resp.c, resp.idle = c, u.Config.StreamIdle
 			return resp, nil
@@ -168,14 +171,24 @@ func (u *Upstream) readHead(c *conn, r *Request, limit time.Duration) (*Response
 func (c *conn) readHeadBlock(limit time.Duration) ([]byte, error) {
 	c.readWithin(limit)
 	c.head = c.head[:0]
+	if _, err := c.br.Peek(1); err != nil {
+		return nil, err
+	}
+	if b, _ := c.br.Peek(c.br.Buffered()); len(b) > 0 { // nearly always it has come in one piece
+		if n := min(len(b), len(statusStart)); !bytes.Equal(b[:n], statusStart[:n]) {
+			return nil, fmt.Errorf("malformed status line %.40q", b)
+		}
+		if end := bytes.Index(b, headEnd); end >= 0 {
+			c.head = append(c.head, b[:end+len(headEnd)]...)
+			c.br.Discard(end + len(headEnd))
+			return c.head, nil
+		}
+	}
 	for {
 		line, err := c.br.ReadSlice('\n')
 		c.head = append(c.head, line...)
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			if errors.Is(err, io.EOF) && len(c.head) > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
+			return nil, eof(err)
 		}
 		if len(c.head) > maxHead {
 			return nil, errors.New("response head too long")
@@ -185,6 +198,11 @@ func (c *conn) readHeadBlock(limit time.Duration) ([]byte, error) {
 		}
 	}
 }
+
+var (
+	headEnd     = []byte("\r\n\r\n")
+	statusStart = []byte("HTTP/1.")
+)
 
 // parseHead reads a status line and the fields behind it, and decides how the body is delimited. The slice of fields is reused.
 func (resp *Response) parseHead(block []byte, method string) error {
@@ -233,20 +251,10 @@ func (r *Response) frame() error {
 			}
 			r.Length = -1
 		case head.Is(f.Name, "connection"):
-			if listed(f.Value, []byte("close")) {
+			if head.Lists(f.Value, []byte("close")) {
 				r.keep = false
 			}
 		}
 	}
 	return nil
-}
-
-// listed reports whether a comma-separated list names something, ignoring case.
-func listed(list, name []byte) bool {
-	for part := range bytes.SplitSeq(list, []byte{','}) {
-		if bytes.EqualFold(bytes.TrimSpace(part), name) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // A Proc is a started program. Its stdin is a pipe held by us, so a program that ends when its stdin does cannot outlive
-// this process, even if this process is killed.
+// this process, even if this process is killed; on Linux all others get SIGTERM then.
 type Proc struct {
 	Cmd *exec.Cmd
 
@@ -42,7 +42,7 @@ func Start(cmd *exec.Cmd, limit time.Duration, ready func(line string) (string, 
 	if cmd.Stderr == nil {
 		cmd.Stderr = p.log
 	}
-	err = cmd.Start()
+	err = start(cmd)
 	_ = in.Close()
 	if err != nil {
 		_ = out.Close()

@@ -16,15 +16,10 @@ var skips struct {
 // Skip skips a test and keeps the reason for Report: what did not run must be seen.
 func Skip(t testing.TB, why string) {
 	t.Helper()
-	Skipped(t.Name(), why)
-	t.Skip("SKIP: " + why)
-}
-
-// Skipped notes for Report that something did not run.
-func Skipped(what, why string) {
 	skips.Lock()
-	defer skips.Unlock()
-	skips.list = append(skips.list, what+": "+why)
+	skips.list = append(skips.list, t.Name()+": "+why)
+	skips.Unlock()
+	t.Skip("SKIP: " + why)
 }
 
 // Report writes what was skipped, and why: to w, which go test shows with -v or after a failure, and at the end of the file
