@@ -35,7 +35,16 @@ func (c *Chain) Len() int { return len(c.filters) }
 // *Reply; or the cause of ctx) the flow holds the streams opened so far. It is never nil, and the caller must Close it in
 // both cases.
 func (c *Chain) Open(ctx context.Context, x *Exchange) (*Flow, error) {
-	f := &Flow{chain: c, x: x, sink: noSink{}, at: hostCode}
+	return c.OpenIn(nil, ctx, x)
+}
+
+// OpenIn is Open for a host that keeps a Flow to be used again: a ring without filters needs no other.
+func (c *Chain) OpenIn(empty *Flow, ctx context.Context, x *Exchange) (*Flow, error) {
+	f := empty
+	if f == nil || len(c.filters) > 0 {
+		f = new(Flow)
+	}
+	*f = Flow{chain: c, x: x, sink: noSink{}, at: hostCode}
 	if len(c.filters) == 0 {
 		return f, nil
 	}

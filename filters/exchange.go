@@ -16,7 +16,8 @@ type (
 )
 
 // An Exchange is one request of an agent and its response, as filters see it. The host fills everything above Identity
-// before the outer ring opens. It is used by one goroutine at a time.
+// before the outer ring opens. It is used by one goroutine at a time. It is the host's again once the last stream has been
+// closed: what outlives that, background work say, copies what it needs.
 type Exchange struct {
 	ID       string // also x-trapgate-request-id
 	Start    time.Time
@@ -44,6 +45,7 @@ type Exchange struct {
 	Background func(class string, f func(ctx context.Context, call Caller)) error
 
 	later []func()
+	ran   int // of later
 	where atomic.Pointer[string]
 }
 
@@ -81,6 +83,23 @@ type Identity struct {
 	Chains []uint64 // the chain after each message of View.Msgs
 }
 
+// Reset makes the exchange ready for another one. It is for hosts.
+func (x *Exchange) Reset() {
+	x.Edits.Reset()
+	x.CallEdits.Reset()
+	x.Trail.entries = x.Trail.entries[:0]
+	chains, later := x.Identity.Chains[:0], x.later[:0]
+	clear(later[:cap(later)])
+	x.ID, x.Start, x.Route = "", time.Time{}, wire.Route{}
+	x.Method, x.Target, x.Fields, x.View = "", "", nil, nil
+	x.AuthName, x.Remote = "", ""
+	x.Identity = Identity{Chains: chains}
+	x.Call, x.Attempt = 0, Attempt{}
+	x.Decide, x.Background = nil, nil
+	x.later, x.ran = later, 0
+	x.where.Store(nil)
+}
+
 // Later registers work that need not be done before the request has gone upstream. The host calls RunLater once the bytes
 // are on their way, or a filter does when it needs the result earlier. f runs on the exchange's goroutine.
 func (x *Exchange) Later(f func()) { x.later = append(x.later, f) }
@@ -90,14 +109,15 @@ func (x *Exchange) Later(f func()) { x.later = append(x.later, f) }
 func (x *Exchange) RunLater() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			x.later, err = nil, caught(v)
+			x.later, x.ran, err = x.later[:0], 0, caught(v)
 		}
 	}()
-	for len(x.later) > 0 {
-		f := x.later[0]
-		x.later = x.later[1:]
+	for x.ran < len(x.later) {
+		f := x.later[x.ran]
+		x.ran++
 		f()
 	}
+	x.later, x.ran = x.later[:0], 0
 	return nil
 }
 

@@ -71,6 +71,9 @@ func agentMain() {
 		die(err)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
+		if dialect == "messages" {
+			req.Header.Set("Anthropic-Version", "2023-06-01")
+		}
 		resp, err := http.DefaultClient.Do(req)
 		die(err)
 		raw, err := io.ReadAll(resp.Body)

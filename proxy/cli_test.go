@@ -96,7 +96,7 @@ func startProcess(ts *testscript.TestScript, neg bool, args []string) {
 		for waiting := true; ; {
 			line, err := in.ReadString('\n')
 			p.out.WriteString(line)
-			if m := found.FindStringSubmatch(line); waiting && m != nil {
+			if m := found.FindStringSubmatch(strings.TrimRight(line, "\n")); waiting && m != nil {
 				value, waiting = m[len(m)-1], false
 				close(ready)
 			}

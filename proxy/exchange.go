@@ -57,8 +57,10 @@ type exchange struct {
 	code      string
 	err       error
 	key       uint64 // of the body's beginning, for views
-	terminal  bool   // the dialect's last event has come
-	estimated bool   // the usage of the last attempt was counted by us
+	modelName string
+	noInner   filters.Flow // of an inner ring without filters
+	terminal  bool         // the dialect's last event has come
+	estimated bool         // the usage of the last attempt was counted by us
 }
 
 // A verdict is how an attempt ended.
@@ -75,10 +77,9 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 	e := exchanges.Get().(*exchange)
 	e.p, e.rt, e.agent = p, p.current.Load(), a
 	path, _, _ := strings.Cut(a.Target, "?")
-	e.x = &filters.Exchange{
-		ID: newID(), Start: a.Start, Route: wire.Match(a.Method, path),
-		Method: a.Method, Target: a.Target, Fields: a.Fields, Remote: a.Remote(),
-	}
+	x := e.x
+	x.ID, x.Start, x.Route = newID(), a.Start, wire.Match(a.Method, path)
+	x.Method, x.Target, x.Fields, x.Remote = a.Method, a.Target, a.Fields, a.Remote()
 	e.span = p.telemetry.Begin(telemetry.ExchangeStart{
 		Start: a.Start, ID: e.x.ID, Method: a.Method, Target: a.Target, Route: e.x.Route, Fields: a.Fields,
 		Where: e.x,
@@ -87,7 +88,7 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 }
 
 var exchanges = sync.Pool{New: func() any {
-	e := new(exchange)
+	e := &exchange{x: new(filters.Exchange)}
 	e.onSent = e.requestSent
 	return e
 }}
@@ -95,14 +96,15 @@ var exchanges = sync.Pool{New: func() any {
 // keepUnary is the largest answer buffer that is kept for another exchange, in bytes.
 const keepUnary = 64 << 10
 
-// recycle keeps the host's part of an exchange for another one. The filters' part is theirs for as long as they need it.
+// recycle keeps the exchange's memory for another one.
 func (e *exchange) recycle() {
 	e.parser.Reset()
 	clear(e.lines)
 	if cap(e.unary) > keepUnary {
 		e.unary = nil
 	}
-	*e = exchange{parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
+	e.x.Reset()
+	*e = exchange{x: e.x, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
 	exchanges.Put(e)
 }
 
@@ -165,10 +167,14 @@ func (e *exchange) storeView() { e.p.views.Store(e.key, e.x.View) }
 
 // model returns the model that the agent asked for, "" when it named none.
 func (e *exchange) model() string {
-	if v := e.x.View; v != nil && !v.Model.Empty() {
-		return v.ModelName()
+	if e.modelName == "" {
+		if v := e.x.View; v != nil && !v.Model.Empty() {
+			e.modelName = v.ModelName()
+		} else {
+			e.modelName = e.x.Route.Deployment
+		}
 	}
-	return e.x.Route.Deployment
+	return e.modelName
 }
 
 // wait is a back-off that ends early when the agent leaves.
@@ -319,6 +325,9 @@ func (e *exchange) endAttempt(up *upstream.Upstream, t *telemetry.Attempt, v *ve
 
 // errorType is the closed set that spans and metrics use.
 func errorType(v *verdict) string {
+	if v.err == nil && v.failure == nil && v.status < 400 {
+		return ""
+	}
 	var u *upstream.Error
 	switch {
 	case errors.Is(v.err, filters.ErrShutdown):

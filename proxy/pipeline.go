@@ -28,6 +28,7 @@ type runtime struct {
 	upstreams *upstream.Set
 	outer     *filters.Chain                                // once for an exchange: identity, recall, tools. (audit and policy will stand after identity)
 	inner     *filters.Chain                                // once for an attempt: rewrite, schedule
+	lastHost  atomic.Pointer[string]                        // that was admitted
 	bind      func(responseID string, id *filters.Identity) // tells identity who made a stored response; may be nil
 }
 
@@ -112,7 +113,7 @@ func (e *exchange) call() (again bool, err error) {
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	e.nextAttempt(up)
-	inner, err := e.rt.inner.Open(e.agent, e.x)
+	inner, err := e.rt.inner.OpenIn(&e.noInner, e.agent, e.x)
 	defer func() { e.logClose(inner.Close(e.cause(v))) }()
 	if err != nil {
 		return verdict{final: true, err: e.why(err)}

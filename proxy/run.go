@@ -50,10 +50,10 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 	start := time.Now()
 	code, runErr := c.child(g, s, signals)
 	took := time.Since(start)
-	totals := g.telemetry.Ledger().Totals()
 	if err := g.Shutdown(context.Background()); err != nil && runErr == nil {
 		fmt.Fprintln(s.err, "trapgate:", err)
 	}
+	totals := g.telemetry.Ledger().Totals() // complete only now: a command may end before its last exchange is written down
 	if runErr != nil {
 		return runErr
 	}
@@ -74,11 +74,12 @@ func (c *runCommand) child(g *gateway, s *streams, signals <-chan os.Signal) (in
 	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out, s.err
 	if err := cmd.Start(); err != nil {
+		code := exitCode(126) // as a shell has it: there, but it cannot be run
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-			fmt.Fprintln(s.err, "trapgate: run:", err)
-			return 0, exitCode(127)
+			code = 127
 		}
-		return 0, fmt.Errorf("run: %w", err)
+		fmt.Fprintln(s.err, "trapgate: run:", err)
+		return 0, code
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()

@@ -251,10 +251,13 @@ func (a *Agent) CloseAfter() { a.answer.close = true }
 
 func newAgent(s *Server, c *agentConn, ctx *fasthttp.RequestCtx) (*Agent, error) {
 	h := &ctx.Request.Header
-	a := &Agent{
-		Method: method(h.Method()), Target: string(h.RequestURI()), Host: string(h.Host()),
-		HTTP10: !h.IsHTTP11(), Start: ctx.Time(), conn: c, ctx: ctx, server: s,
+	a := &c.agent
+	a.reset()
+	a.Method, a.Target, a.HTTP10, a.Start = method(h.Method()), string(h.RequestURI()), !h.IsHTTP11(), ctx.Time()
+	if host := h.Host(); a.Host != string(host) {
+		a.Host = string(host)
 	}
+	a.conn, a.ctx, a.server = c, ctx, s
 	fields, err := head.Parse(c.fields[:0], h.RawHeaders())
 	a.Fields, c.fields = fields, fields
 	if err == nil {
@@ -265,6 +268,15 @@ func newAgent(s *Server, c *agentConn, ctx *fasthttp.RequestCtx) (*Agent, error)
 	a.answer.http10 = a.HTTP10
 	a.answer.close = err != nil || a.HTTP10 || fields.Connection(closeOption)
 	return a, err
+}
+
+// reset makes an Agent ready for the connection's next exchange. It stays one object for a connection: a late leave then
+// hits an exchange whose agent has indeed gone.
+func (a *Agent) reset() {
+	a.mu.Lock()
+	a.cause, a.up, a.done, a.over = nil, nil, nil, false
+	a.mu.Unlock()
+	a.body, a.read, a.chunked, a.answer = nil, false, false, answer{}
 }
 
 var closeOption = []byte("close")

@@ -23,6 +23,7 @@ type agentConn struct {
 	out      []byte      // answer bytes not written yet
 	fields   head.Fields // reused
 	remote   string
+	agent    Agent // of the exchange under way, and of those before
 	readBy   time.Time
 
 	mu      sync.Mutex

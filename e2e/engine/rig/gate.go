@@ -70,7 +70,7 @@ func StartGate(config, listen string, env ...string) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "trapgate-e2e-")
+	dir, err := os.MkdirTemp("", "trapgate-rig-")
 	if err != nil {
 		return nil, fmt.Errorf("rig: %w", err)
 	}
