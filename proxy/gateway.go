@@ -90,7 +90,10 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	if now := g.config.Current(); now != snap { // changed meanwhile
 		g.install(now)
 	}
-	go func() { g.served <- g.server.Serve(g.listener) }()
+	go func() {
+		g.served <- g.server.Serve(g.listener)
+		close(g.served)
+	}()
 	return g, nil
 }
 
@@ -232,7 +235,6 @@ func (g *gateway) Shutdown(ctx context.Context) error {
 	defer cancel()
 	g.config.Drain()
 	err := g.server.Shutdown(ctx)
-	g.listener.Close() // Serve may not have begun
 	if serr := <-g.served; err == nil {
 		err = serr
 	}

@@ -95,13 +95,56 @@ func (e *exchange) foreign(key string, body []byte) string {
 		if len(rest) == 0 || rest[0] != ':' {
 			continue
 		}
-		for _, id := range idsIn(gjson.ParseBytes(rest[1:min(len(rest), 4096)])) {
+		for _, id := range idsIn(valueAt(rest[1:])) {
 			_, known := e.p.ids.ids.Get(id)
 			if (known || providerID(id)) && !e.mayUse(id) {
 				return id
 			}
 		}
 	}
+}
+
+// valueAt reads the one JSON value that b begins with; b itself may go on for megabytes.
+func valueAt(b []byte) gjson.Result {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	if len(b) == 0 {
+		return gjson.Result{}
+	}
+	end := len(b)
+	switch b[0] {
+	case '"':
+		for i := 1; i < len(b); i++ {
+			if b[i] == '\\' {
+				i++
+			} else if b[i] == '"' {
+				end = i + 1
+				break
+			}
+		}
+	case '[', '{':
+		depth, quoted := 0, false
+		for i := 0; i < len(b); i++ {
+			switch c := b[i]; {
+			case quoted && c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == '[' || c == '{':
+				depth++
+			case c == ']' || c == '}':
+				if depth--; depth == 0 {
+					end = i + 1
+				}
+			}
+			if end != len(b) {
+				break
+			}
+		}
+	default:
+		return gjson.Result{} // null, a number, a truth value: no id
+	}
+	return gjson.ParseBytes(b[:end])
 }
 
 func providerID(id string) bool {

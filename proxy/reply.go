@@ -193,8 +193,10 @@ func (e *exchange) admit() *filters.Reply {
 	} else {
 		return &filters.Reply{Status: 403, Code: "host_not_allowed", NoRetry: true, Message: fmt.Sprintf("host %.100q is not served here: call by a loopback name, or add it to hosts in the configuration", e.agent.Host)}
 	}
-	if o := e.agent.Fields.Get("origin"); len(o) > 0 && !c.AllowOrigin(o) {
-		return &filters.Reply{Status: 403, Code: "origin_not_allowed", NoRetry: true, Message: fmt.Sprintf("origin %.100q may not call: add it to origins in the configuration", o)}
+	for _, f := range e.agent.Fields {
+		if head.Is(f.Name, "origin") && !c.AllowOrigin(f.Value) {
+			return &filters.Reply{Status: 403, Code: "origin_not_allowed", NoRetry: true, Message: fmt.Sprintf("origin %.100q may not call: add it to origins in the configuration", f.Value)}
+		}
 	}
 	if !c.HasAuth() {
 		return nil

@@ -32,14 +32,13 @@ func (c *serveCommand) Run(ctx context.Context, s *streams) error {
 	defer stopReload()
 	select {
 	case <-ctx.Done():
-	case err := <-g.served:
-		g.served <- err
+	case err = <-g.served:
 	}
 	s.interrupted() // from here on a signal has its default effect
-	if err := g.Shutdown(context.Background()); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if serr := g.Shutdown(context.Background()); err == nil && !errors.Is(serr, context.DeadlineExceeded) {
+		err = serr
 	}
-	return nil
+	return err
 }
 
 type checkCommand struct {

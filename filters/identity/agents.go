@@ -53,11 +53,18 @@ var agentKinds = [...]agentKind{
 	{"node", "node", false},
 }
 
+// unknown is the kind of all others.
+var unknown agentKind
+
 // known finds the agent by its User-Agent; nil when there is none that we know.
 func known(ua []byte) *agentKind {
+	if len(ua) == 0 {
+		return nil
+	}
+	first := ua[0] | 0x20 // all prefixes begin with a letter
 	for i := range agentKinds {
 		p := agentKinds[i].prefix
-		if len(ua) >= len(p) && head.Is(ua[:len(p)], p) {
+		if p[0] == first && len(ua) >= len(p) && head.Is(ua[:len(p)], p) {
 			return &agentKinds[i]
 		}
 	}

@@ -131,8 +131,8 @@ func TestBounds(t *testing.T) {
 		part, _ := tb.tenants.Peek(name)
 		total += part.size()
 		for what, n := range map[string]int{
-			"sessions": part.sessions.Len(), "chains": part.chains.Len(), "handoffs": part.handoffs.Len(),
-			"calls": part.calls.Len(), "bodies": part.bodies.Len(),
+			"sessions": part.sessions.n, "chains": part.chains.n, "handoffs": part.handoffs.n,
+			"calls": part.calls.n, "bodies": part.bodies.n,
 		} {
 			if n > 50 {
 				t.Errorf("%d %s", n, what)
@@ -177,7 +177,7 @@ func TestForgottenTenant(t *testing.T) {
 	held := 0
 	for _, name := range f.tables.tenants.Keys() {
 		p, _ := f.tables.tenants.Peek(name)
-		held += p.reported
+		held += int(p.reported.Load())
 	}
 	if f.tables.bytes != held || held == 0 {
 		t.Errorf("%d bytes counted, %d held", f.tables.bytes, held)
@@ -227,7 +227,7 @@ func TestLongConversationStaysSmall(t *testing.T) {
 		m = append(m, msg("assistant", fmt.Sprint("a", i)), msg("user", fmt.Sprint("u", i)))
 	}
 	part := f.tables.tenant(Anonymous)
-	if n := part.chains.Len() + part.handoffs.Len(); n > 2*maxTrail {
+	if n := part.chains.n + part.handoffs.n; n > 2*maxTrail {
 		t.Errorf("%d places kept", n)
 	}
 }

@@ -113,8 +113,15 @@ func (o *openCalls) abandon(p *place) {
 }
 
 func (o *openCalls) drop(which func(*openCall) bool) {
-	kept := o.list[:0]
-	for i := range o.list {
+	first := 0
+	for first < len(o.list) && !which(&o.list[first]) {
+		first++
+	}
+	if first == len(o.list) {
+		return
+	}
+	kept := o.list[:first]
+	for i := first; i < len(o.list); i++ {
 		if c := &o.list[i]; which(c) {
 			o.bytes -= c.size
 		} else {

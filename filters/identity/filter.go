@@ -56,16 +56,17 @@ func (f *Filter) Open(_ context.Context, x *filters.Exchange) (filters.Stream, e
 	if !talks(x) {
 		return nil, nil
 	}
-	s := &stream{f: f, x: x, claim: c}
-	if kind != nil {
-		s.kind = *kind
+	s := streams.Get().(*stream)
+	s.f, s.x, s.claim, s.kind = f, x, c, kind
+	if kind == nil {
+		s.kind = &unknown
 	}
 	if c.inherit {
 		s.inherit(id)
 	}
 	s.watch.dialect = x.Route.Dialect
 	s.headOnly = !s.watch.needed(x.View)
-	x.Later(s.resolve)
+	x.Later(s.later)
 	return s, nil
 }
 
@@ -89,17 +90,17 @@ func (f *Filter) Bind(responseID string, id *filters.Identity) {
 	defer t.mu.Unlock()
 	userKey := mixString(f.seed, id.User)
 	key := callKey(userKey, []byte(responseID))
-	if t.responses.Contains(key) {
+	if t.responses.peek(key) != nil {
 		return
 	}
 	q := &query{user: id.User, userKey: userKey}
-	s, ok := t.sessions.Get(t.sessionKey(q, id.Session))
-	if !ok {
+	s := t.session(q, id.Session)
+	if s == nil {
 		s = &session{name: id.Session, program: id.Program, parent: id.Parent}
-		t.sessions.Add(t.sessionKey(q, id.Session), s)
+		t.keep(q, s)
 	}
 	t.tick++
-	t.responses.Add(key, &place{sess: s, program: id.Program, parent: id.Parent, chain: id.Chain, user: userKey, tick: t.tick})
+	*t.responses.value(key) = &place{sess: s, program: id.Program, parent: id.Parent, chain: id.Chain, user: userKey, tick: t.tick}
 }
 
 func cleanHint(b []byte) string {

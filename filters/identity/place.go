@@ -1,16 +1,15 @@
 package identity
 
-import "time"
-
 // A session is one conversation of a tenant. Guarded by its tenant's lock.
 type session struct {
 	name, program, parent string
 
-	twinned bool      // a conversation that could not be told apart has been beside it
-	tools   bool      // it has declared tools
+	twinned bool // a conversation that could not be told apart has been beside it
+	tools   bool // it has declared tools
+	nextTip uint8
 	tips    [4]uint64 // the chain after the last message of each of its latest requests
-	nextTip int
-	trail   []mark // its latest places, oldest first
+	first   mark      // the oldest of its latest places
+	later   *[]mark   // the others, oldest first; nil as long as there are none
 }
 
 // maxTrail is how many requests back an agent may go by the messages alone. Older places make room for other conversations;
@@ -21,6 +20,30 @@ const maxTrail = 16
 type mark struct {
 	chain, handoff uint64
 	tick           int64
+}
+
+// note adds the session's latest place. Beyond maxTrail the oldest is cut off and returned; its tick is 0 when there is none.
+func (s *session) note(m mark) (cut mark) {
+	if s.first.tick == 0 {
+		s.first = m
+		return mark{}
+	}
+	if s.later == nil {
+		s.later = new([]mark)
+	}
+	l := append(*s.later, m)
+	if len(l) == maxTrail {
+		cut, s.first = s.first, l[0]
+		l = append(l[:0], l[1:]...)
+	}
+	*s.later = l
+	return cut
+}
+
+// A start is the beginning of a conversation: its session and the place of its first request, in one piece of memory.
+type start struct {
+	session
+	place
 }
 
 // extends reports whether a request with these chains goes on from one of the session's latest requests.
@@ -49,7 +72,7 @@ func (s *session) advance(chains []uint64, tools bool) {
 	s.tools = s.tools || tools
 	if n := len(chains); n > 0 {
 		s.tips[s.nextTip] = chains[n-1]
-		s.nextTip = (s.nextTip + 1) % len(s.tips)
+		s.nextTip = (s.nextTip + 1) % uint8(len(s.tips))
 	}
 }
 
@@ -58,20 +81,19 @@ type place struct {
 	id              string   // of the exchange
 	sess            *session // nil for a twin: it has none until its answer tells it apart
 	program, parent string
-	side, twin      bool
 
 	who   uint64 // whose chain it is: see query.who
-	scope uint64 // query.scope
 	user  uint64 // query.userKey
 	chain uint64 // the chain after the request's last message; 0 when it has none
-	style style
+	style *style // nil when there is nothing to know it by
+	ended int64  // when it failed, in Unix nanoseconds
+	tick  int64  // grows from place to place
 
-	live     bool // the exchange has not ended
-	failed   bool // it ended badly and nobody has taken up where it left off
-	advanced bool // a later request goes on from here
-	replaced bool // its retry has come before its end
-	ended    time.Time
-	tick     int64 // grows from place to place
+	side, twin bool
+	live       bool // the exchange has not ended
+	failed     bool // it ended badly and nobody has taken up where it left off
+	advanced   bool // a later request goes on from here
+	replaced   bool // its retry has come before its end
 }
 
 // A style is what stays the same when an agent only writes the time into its system text, and changes when it hands over to
@@ -79,8 +101,8 @@ type place struct {
 type style struct{ tools, head, tail uint64 }
 
 // same reports whether a request with style o comes from the same speaker, although its system text differs.
-func (s style) same(o style) bool {
-	return s.tools == o.tools &&
+func (s *style) same(o *style) bool {
+	return s != nil && o != nil && s.tools == o.tools &&
 		(s.head != 0 && s.head == o.head || s.tail != 0 && s.tail == o.tail)
 }
 
@@ -90,46 +112,82 @@ const maxPlaces = 8
 
 // A node is all places under one key: of one chain, or of one tool call id. Mostly there is one.
 type node struct {
-	places []*place
-	many   bool // there have been more than are kept
+	first *place
+	more  *[maxPlaces - 1]*place // nil as long as there has been one
+	n     uint8
+	many  bool // there have been more than are kept
+}
+
+func (n *node) len() int { return int(n.n) }
+
+// at returns place i, from the oldest on.
+func (n *node) at(i int) *place {
+	if i == 0 {
+		return n.first
+	}
+	return n.more[i-1]
 }
 
 func (n *node) add(p *place) {
-	if len(n.places) >= maxPlaces {
+	if n.n == maxPlaces {
 		n.drop()
 	}
-	n.places = append(n.places, p)
+	if n.n++; n.n == 1 {
+		n.first = p
+		return
+	}
+	if n.more == nil {
+		n.more = new([maxPlaces - 1]*place)
+	}
+	n.more[n.n-2] = p
+}
+
+// cut takes out place i.
+func (n *node) cut(i int) {
+	n.n--
+	if n.more == nil {
+		n.first = nil
+		return
+	}
+	if i == 0 {
+		n.first, i = n.more[0], 1
+	}
+	copy(n.more[i-1:], n.more[i:])
+	n.more[len(n.more)-1] = nil
 }
 
 // drop makes room: the oldest place that nobody needs any more, else the oldest, which leaves a doubt behind.
 func (n *node) drop() {
 	at := 0
-	for i, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		if p.advanced && !p.live {
 			at = i
 			break
 		}
 	}
-	if p := n.places[at]; !p.advanced || p.live {
+	if p := n.at(at); !p.advanced || p.live {
 		n.many = true
 	}
-	n.places = append(n.places[:at], n.places[at+1:]...)
+	n.cut(at)
 }
 
 // remove takes out the place with that tick, and reports whether none is left.
 func (n *node) remove(tick int64) (empty bool) {
-	for i, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		if p.tick == tick && !p.live {
-			n.places = append(n.places[:i], n.places[i+1:]...)
+			n.cut(i)
 			break
 		}
 	}
-	return len(n.places) == 0 && !n.many
+	return n.n == 0 && !n.many
 }
 
 // live returns an exchange under way in this very place.
 func (n *node) live() *place {
-	for _, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		if p.live {
 			return p
 		}
@@ -138,9 +196,10 @@ func (n *node) live() *place {
 }
 
 // failure returns the oldest exchange that failed since then and has not been taken up again.
-func (n *node) failure(since time.Time) *place {
-	for _, p := range n.places {
-		if p.failed && !p.live && !p.ended.Before(since) {
+func (n *node) failure(since int64) *place {
+	for i := range n.len() {
+		p := n.at(i)
+		if p.failed && !p.live && p.ended >= since {
 			return p
 		}
 	}
@@ -150,7 +209,8 @@ func (n *node) failure(since time.Time) *place {
 // givenUp returns the exchange that an agent repeats although we know of no failure: the only one under way, else the newest
 // that ended. Of several under way it cannot be said which.
 func (n *node) givenUp() (found *place) {
-	for _, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		switch {
 		case p.replaced:
 		case found == nil || !found.live:
@@ -168,12 +228,13 @@ func (n *node) next() *place {
 	if n.many {
 		return nil
 	}
-	if len(n.places) == 1 {
-		return n.places[0]
+	if n.n == 1 {
+		return n.first
 	}
 	var open, answered *place
 	opens, answers := 0, 0
-	for _, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		if p.advanced || p.failed {
 			continue
 		}
@@ -198,7 +259,8 @@ func (n *node) shared() (program, parent string) {
 	if n.many {
 		return "", ""
 	}
-	for _, p := range n.places {
+	for i := range n.len() {
+		p := n.at(i)
 		switch {
 		case p.advanced || p.failed:
 		case program == "":

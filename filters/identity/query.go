@@ -21,7 +21,7 @@ type query struct {
 	id, user string
 	retried  bool // the agent's SDK counts it as a retry; find sets it for every retry
 	retryOf  string
-	body     bodyKey
+	body     uint64 // keyed hash of the path and the body
 
 	// who scopes all keys within the tenant: the user, and what tells two agents with equal messages apart.
 	who     uint64
@@ -36,7 +36,10 @@ type query struct {
 	assistant     bool     // the model has already spoken in this history
 	tools         bool
 	always        bool // this agent declares tools in every request of its conversation
-	style         style
+	style         *style
+
+	place place  // the request's own, while find is at work
+	begun *place // where it will stay, when find has begun a conversation
 
 	recent     [maxRecentCalls]recentCall // newest first, up to the first without a key
 	unanswered []toolCall                 // calls of the history without a result
@@ -52,10 +55,8 @@ type recentCall struct {
 func (q *query) read(agent string) {
 	v := q.view
 	n := len(v.Msgs)
-	both := make([]uint64, 0, 2*n)
-	both = v.Chain(q.start, 0, both, wire.ChainOptions{})
-	q.chains = both[:n:n]
-	q.plain = v.Chain(q.start, 0, both[n:n], wire.ChainOptions{SkipSystem: true})
+	q.chains = v.Chain(q.start, 0, make([]uint64, 0, n), wire.ChainOptions{}) // the exchange keeps them
+	q.plain = v.Chain(q.start, 0, q.plain[:0], wire.ChainOptions{SkipSystem: true})
 	q.who = mix(mixString(q.scope, agent), v.SystemHash())
 	q.tools = len(v.Tools) > 0
 	q.style = styleOf(v)
@@ -121,12 +122,12 @@ func callKey(scope uint64, id []byte) uint64 { return mix(scope, xxh3.HashSeed(i
 // styleSpan is how much of both ends of the system text makes a style. Shorter texts make none: too little to know by.
 const styleSpan = 48
 
-func styleOf(v *wire.View) style {
+func styleOf(v *wire.View) *style {
 	raw := v.ToolsSpan.Of(v.Body)
 	if len(v.Tools) == 0 || len(raw) == 0 {
-		return style{}
+		return nil
 	}
-	s := style{tools: xxh3.Hash(raw) | 1}
+	s := &style{tools: xxh3.Hash(raw) | 1}
 	text := v.System.Of(v.Body)
 	for i := 0; i < len(v.Msgs) && len(text) == 0; i++ {
 		if m := &v.Msgs[i]; m.Role == wire.System || m.Role == wire.Developer {

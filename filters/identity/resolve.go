@@ -1,7 +1,5 @@
 package identity
 
-import "strings"
-
 // find decides which conversation a request belongs to and notes where it stands in it. The order is that of what can be
 // trusted most: what the agent says, what a failure left behind, the provider's own ids, then the history.
 func (t *tenant) find(q *query) *place {
@@ -9,7 +7,8 @@ func (t *tenant) find(q *query) *place {
 	if p := t.repeated(q); p != nil {
 		return p
 	}
-	p := &place{id: q.id, program: q.program, parent: q.parent, live: true, tick: t.tick, who: q.who, scope: q.scope, user: q.userKey, style: q.style}
+	p := &q.place // until it is known whether a conversation begins
+	*p = place{id: q.id, program: q.program, parent: q.parent, live: true, tick: t.tick, who: q.who, user: q.userKey, style: q.style}
 	if n := len(q.chains); n > 0 {
 		p.chain = q.chains[n-1]
 	}
@@ -25,29 +24,35 @@ func (t *tenant) find(q *query) *place {
 	default:
 		t.search(q, p)
 	}
-	t.note(q, p)
-	return p
+	kept := q.begun
+	if kept == nil {
+		kept = new(place)
+	}
+	*kept = *p
+	t.note(q, kept)
+	return kept
 }
 
 // note makes the place findable for the requests that come after.
 func (t *tenant) note(q *query, p *place) {
-	put(t.bodies, q.body, p)
+	put(&t.bodies, q.body, p)
 	if s := p.sess; s != nil && !p.side {
 		s.advance(q.chains, q.tools)
 		t.open.forget(s)
 	}
-	t.open.add(p, q.unanswered, t.opt.Now())
+	if len(q.unanswered) > 0 {
+		t.open.add(p, q.unanswered, t.opt.Now())
+	}
 	if q.session != "" || q.response != nil || p.chain == 0 || p.side {
 		return // found by other means next time, never by its messages
 	}
 	m := mark{mix(q.who, p.chain), mix(q.scope, q.plain[len(q.plain)-1]), p.tick}
-	put(t.chains, m.chain, p)
-	put(t.handoffs, m.handoff, p)
+	put(&t.chains, m.chain, p)
+	put(&t.handoffs, m.handoff, p)
 	if s := p.sess; s != nil {
-		if s.trail = append(s.trail, m); len(s.trail) > maxTrail {
-			take(t.chains, s.trail[0].chain, s.trail[0].tick)
-			take(t.handoffs, s.trail[0].handoff, s.trail[0].tick)
-			s.trail = append(s.trail[:0], s.trail[1:]...)
+		if cut := s.note(m); cut.tick != 0 {
+			take(&t.chains, cut.chain, cut.tick)
+			take(&t.handoffs, cut.handoff, cut.tick)
 		}
 	}
 }
@@ -55,11 +60,11 @@ func (t *tenant) note(q *query, p *place) {
 // repeated recognises a retry: the bytes of an exchange that failed, or one that the agent's SDK counts as a retry. It keeps
 // session, program and place of what it repeats, and each failure is taken up once: of two equal twins each gets its own.
 func (t *tenant) repeated(q *query) *place {
-	n, ok := t.bodies.Get(q.body)
-	if !ok {
+	n := t.bodies.get(q.body)
+	if n == nil {
 		return nil
 	}
-	found := n.failure(t.opt.Now().Add(-t.opt.RetryWindow))
+	found := n.failure(t.retriesSince())
 	if found == nil && q.retried {
 		found = n.givenUp()
 	}
@@ -78,13 +83,26 @@ func (t *tenant) repeated(q *query) *place {
 	return found
 }
 
+// retriesSince is from when on a failure may be repeated, in Unix nanoseconds.
+func (t *tenant) retriesSince() int64 { return t.opt.Now().Add(-t.opt.RetryWindow).UnixNano() }
+
+// session is the session of that name, nil when there is none.
+func (t *tenant) session(q *query, name string) *session {
+	if s := t.sessions.get(t.sessionKey(q, name)); s != nil {
+		return *s
+	}
+	return nil
+}
+
+// keep makes a session findable by its name.
+func (t *tenant) keep(q *query, s *session) { *t.sessions.value(t.sessionKey(q, s.name)) = s }
+
 // named goes on with a session that the agent names.
 func (t *tenant) named(q *query, p *place) {
-	key := t.sessionKey(q, q.session)
-	s, ok := t.sessions.Get(key)
-	if !ok {
+	s := t.session(q, q.session)
+	if s == nil {
 		s = &session{name: q.session, program: t.programOf(q), parent: q.parent}
-		t.sessions.Add(key, s)
+		t.keep(q, s)
 	}
 	p.sess, p.program, p.parent = s, t.programOf(q), q.parent
 	s.program, s.parent = p.program, p.parent
@@ -97,12 +115,11 @@ func (t *tenant) beside(q *query, p *place) bool {
 	if q.root == "" || q.tools || !q.always {
 		return false
 	}
-	key := t.sessionKey(q, q.root)
-	s, ok := t.sessions.Get(key)
+	s := t.session(q, q.root)
 	switch {
-	case !ok:
+	case s == nil:
 		s = &session{name: q.root, program: q.root}
-		t.sessions.Add(key, s)
+		t.keep(q, s)
 	case s.extends(q.chains):
 		return false
 	}
@@ -113,7 +130,7 @@ func (t *tenant) beside(q *query, p *place) bool {
 // programOf is the program that headers lead to: for a child, that of its parent, which may be a child itself.
 func (t *tenant) programOf(q *query) string {
 	if q.inherit {
-		if s, ok := t.sessions.Get(t.sessionKey(q, q.parent)); ok && s.program != "" {
+		if s := t.session(q, q.parent); s != nil && s.program != "" {
 			return s.program
 		}
 	}
@@ -137,8 +154,8 @@ func (t *tenant) resumed(q *query, p *place) {
 // twin recognises an exchange that an equal one under way cannot be told apart from. The one that came first keeps its
 // session; this one gets none, and the first of its requests that tells them apart begins one.
 func (t *tenant) twin(q *query, p *place) bool {
-	n, ok := t.chains.Get(mix(q.who, p.chain))
-	if !ok {
+	n := t.chains.get(mix(q.who, p.chain))
+	if n == nil {
 		return false
 	}
 	first := n.live()
@@ -175,22 +192,24 @@ func (t *tenant) byCall(q *query, p *place) (loose *place) {
 		if c.key == 0 {
 			break
 		}
-		n, ok := t.calls.Get(c.key)
-		if !ok {
+		n := t.calls.get(c.key)
+		if n == nil {
 			continue
 		}
-		var fits []*place
-		for _, from := range n.places {
-			if from.who == q.who && passes(q.chains, from.chain) {
-				fits = append(fits, from)
+		fits := node{many: n.many}
+		for i := range n.len() {
+			if from := n.at(i); from.who == q.who && passes(q.chains, from.chain) {
+				fits.add(from)
 			}
 		}
-		if from := (&node{places: fits, many: n.many}).next(); len(fits) > 0 && from != nil {
-			t.follow(q, p, from, true)
-			return nil
+		if fits.len() > 0 {
+			if from := fits.next(); from != nil {
+				t.follow(q, p, from, true)
+				return nil
+			}
 		}
-		if c.long && len(n.places) == 1 && !n.many && loose == nil {
-			loose = n.places[0]
+		if c.long && n.len() == 1 && !n.many && loose == nil {
+			loose = n.first
 		}
 	}
 	return loose
@@ -204,8 +223,8 @@ func (t *tenant) byChain(q *query, p *place) bool {
 			continue
 		}
 		last = q.chains[i]
-		n, ok := t.chains.Get(mix(q.who, last))
-		if !ok {
+		n := t.chains.get(mix(q.who, last))
+		if n == nil {
 			continue
 		}
 		if last == p.chain {
@@ -240,12 +259,12 @@ func (t *tenant) seen(q *query, from *place) bool {
 			continue
 		}
 		last = q.plain[i]
-		if n, ok := t.handoffs.Peek(mix(q.scope, last)); ok {
+		if n := t.handoffs.peek(mix(q.scope, last)); n != nil {
 			if q.answers(i) > 1 {
 				return false
 			}
-			for _, p := range n.places {
-				if p.program == from.program {
+			for i := range n.len() {
+				if n.at(i).program == from.program {
 					return true
 				}
 			}
@@ -256,7 +275,7 @@ func (t *tenant) seen(q *query, from *place) bool {
 
 // again deals with a request that ends where known ones have ended: an answer is asked for once more.
 func (t *tenant) again(q *query, p *place, n *node) bool {
-	if from := n.failure(t.opt.Now().Add(-t.opt.RetryWindow)); from != nil { // after a failure, with other settings
+	if from := n.failure(t.retriesSince()); from != nil { // after a failure, with other settings
 		from.failed, from.advanced = false, true
 		p.sess, p.program, p.parent, p.twin = from.sess, from.program, from.parent, from.twin
 		return true
@@ -268,9 +287,9 @@ func (t *tenant) again(q *query, p *place, n *node) bool {
 		t.follow(q, p, from, true)
 		return true
 	}
-	if len(n.places) == 1 && !n.many {
-		if s := n.places[0].sess; s != nil && !s.twinned {
-			t.follow(q, p, n.places[0], true)
+	if n.len() == 1 && !n.many {
+		if s := n.first.sess; s != nil && !s.twinned {
+			t.follow(q, p, n.first, true)
 			return true
 		}
 	}
@@ -282,8 +301,8 @@ func (t *tenant) again(q *query, p *place, n *node) bool {
 // equal conversation, whose deterministic answers make every step end where one of the first run has ended.
 func (t *tenant) behind(q *query, p *place, n *node) *place {
 	newest := int64(0)
-	for _, o := range n.places {
-		newest = max(newest, o.tick)
+	for i := range n.len() {
+		newest = max(newest, n.at(i).tick)
 	}
 	last := p.chain
 	for i := len(q.chains) - 1; i >= 0; i-- {
@@ -291,7 +310,7 @@ func (t *tenant) behind(q *query, p *place, n *node) *place {
 			continue
 		}
 		last = q.chains[i]
-		if o, ok := t.chains.Peek(mix(q.who, last)); ok {
+		if o := t.chains.peek(mix(q.who, last)); o != nil {
 			if from := o.next(); from != nil && !from.advanced && from.tick > newest {
 				return from
 			}
@@ -311,8 +330,8 @@ func (t *tenant) byHandoff(q *query, p *place) bool {
 			continue
 		}
 		last = q.plain[i]
-		n, ok := t.handoffs.Get(mix(q.scope, last))
-		if !ok {
+		n := t.handoffs.get(mix(q.scope, last))
+		if n == nil {
 			continue
 		}
 		if q.answers(i) > 1 {
@@ -362,7 +381,7 @@ func (t *tenant) fresh(q *query, p *place, n *node) {
 // begin begins a session. Without a program it is a child when its first message stands in an open tool call, else a program
 // of its own.
 func (t *tenant) begin(q *query, p *place, program, parent string) {
-	if program == "" {
+	if program == "" && len(t.open.list) > 0 {
 		if from := t.open.parent(q, t.opt.Now().Add(-t.opt.CallWindow)); from != nil {
 			program, parent = from.program, ""
 			if from.sess != nil {
@@ -371,8 +390,14 @@ func (t *tenant) begin(q *query, p *place, program, parent string) {
 		}
 	}
 	name := q.root
-	if s, taken := t.sessions.Peek(t.sessionKey(q, name)); name == "" || taken && s.tips != [4]uint64{} {
-		name = t.newName()
+	own := ""
+	if name != "" {
+		if s := t.sessions.peek(t.sessionKey(q, name)); s != nil && (*s).tips != [4]uint64{} {
+			name = ""
+		}
+	}
+	if name == "" {
+		name, own = t.newNames()
 	}
 	switch {
 	case q.program != "":
@@ -380,12 +405,14 @@ func (t *tenant) begin(q *query, p *place, program, parent string) {
 	case q.root != "":
 		program = q.root
 	case program == "":
-		program = "p-" + strings.TrimPrefix(name, "s-")
+		program = own // without a root the name is always a new one
 	}
 	if q.parent != "" {
 		parent = q.parent
 	}
-	p.sess = &session{name: name, program: program, parent: parent}
+	both := new(start)
+	both.session = session{name: name, program: program, parent: parent}
+	p.sess, q.begun = &both.session, &both.place
 	p.program, p.parent = program, parent
-	t.sessions.Add(t.sessionKey(q, name), p.sess)
+	t.keep(q, p.sess)
 }

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"sync"
+
 	"github.com/tidwall/gjson"
 	"github.com/zeebo/xxh3"
 
@@ -14,7 +16,7 @@ type stream struct {
 	x *filters.Exchange // until resolve has run
 
 	claim
-	kind     agentKind
+	kind     *agentKind
 	headOnly bool
 	failed   bool
 	closed   bool
@@ -22,6 +24,27 @@ type stream struct {
 	t     *tenant
 	p     *place
 	watch watch
+	q     query  // of resolve
+	later func() // resolve, made once
+}
+
+// streams are used again once they are closed. One that still waits to be resolved is left to the exchange that will call it.
+var streams = sync.Pool{New: func() any {
+	s := new(stream)
+	s.later = s.resolve
+	return s
+}}
+
+// keepPlain is how many chain values are kept for another exchange.
+const keepPlain = 1024
+
+func (s *stream) recycle() {
+	plain := s.q.plain
+	if cap(plain) > keepPlain {
+		plain = nil
+	}
+	*s = stream{q: query{plain: plain[:0]}, later: s.later}
+	streams.Put(s)
 }
 
 var (
@@ -46,7 +69,8 @@ func (s *stream) resolve() {
 		return
 	}
 	id := &x.Identity
-	q := s.ask(x)
+	q := &s.q
+	s.ask(q, x)
 	s.t = s.f.tables.tenant(id.Tenant)
 	s.t.before(q)
 	q.read(id.Agent)
@@ -72,9 +96,9 @@ func (s *stream) resolve() {
 }
 
 // ask makes the query, without what needs the history.
-func (s *stream) ask(x *filters.Exchange) *query {
+func (s *stream) ask(q *query, x *filters.Exchange) {
 	v, f := x.View, s.f
-	q := &query{claim: s.claim, id: x.ID, retried: x.Identity.Retry, always: s.kind.tools, view: v}
+	q.claim, q.id, q.retried, q.always, q.view = s.claim, x.ID, x.Identity.Retry, s.kind.tools, v
 	user, root := bodyUser(v)
 	if x.Identity.User == "" {
 		x.Identity.User = user
@@ -93,8 +117,7 @@ func (s *stream) ask(x *filters.Exchange) *query {
 	// The library is in the scope: one conversation does not pass from one to another.
 	q.scope = mixString(mixString(mixString(q.userKey, s.kind.label), q.program), q.root)
 	whole := mixString(mixString(mixString(q.scope, q.session), x.Identity.Agent), x.Target)
-	q.body = xxh3.Hash128Seed(v.Body, whole)
-	return q
+	q.body = xxh3.HashSeed(v.Body, whole)
 }
 
 // conversation is the id of a conversation that the provider keeps, "" when the request names none.
@@ -112,6 +135,9 @@ func conversation(v *wire.View) string {
 // before looks up the response that the request goes on from.
 func (t *tenant) before(q *query) {
 	raw := q.view.PreviousID.Of(q.view.Body)
+	if len(raw) == 0 {
+		return
+	}
 	id := wire.Unquote(nil, raw)
 	if len(id) == 0 {
 		return
@@ -120,8 +146,8 @@ func (t *tenant) before(q *query) {
 	q.start = xxh3.Hash(id) | 1
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p, ok := t.responses.Get(callKey(q.userKey, id)); ok {
-		q.response = p
+	if p := t.responses.get(callKey(q.userKey, id)); p != nil {
+		q.response = *p
 	}
 }
 
@@ -170,12 +196,12 @@ func (s *stream) learn() {
 	defer t.mu.Unlock()
 	for _, c := range w.done {
 		if c.id != "" {
-			put(t.calls, callKey(w.scope, []byte(c.id)), s.p)
+			put(&t.calls, callKey(w.scope, []byte(c.id)), s.p)
 		}
 	}
 	t.open.add(s.p, w.done, now)
 	if w.response != "" {
-		t.responses.Add(callKey(s.p.user, []byte(w.response)), s.p)
+		*t.responses.value(callKey(s.p.user, []byte(w.response))) = s.p
 	}
 	w.drop()
 }
@@ -186,16 +212,21 @@ func (s *stream) Close(cause error) {
 		return
 	}
 	s.closed = true
-	if s.p == nil {
-		return
+	if s.p != nil {
+		s.end(s.failed || cause != nil)
 	}
-	now := s.f.tables.opt.Now()
-	s.t.mu.Lock()
-	defer s.t.mu.Unlock()
+	if s.x == nil {
+		s.recycle()
+	}
+}
+
+func (s *stream) end(failed bool) {
 	p := s.p
-	p.live, p.ended = false, now
-	if s.failed || cause != nil {
-		p.failed = !p.replaced
+	s.t.mu.Lock()
+	p.live = false
+	if failed {
+		p.failed, p.ended = !p.replaced, s.f.tables.opt.Now().UnixNano()
 		s.t.open.abandon(p)
 	}
+	s.t.mu.Unlock()
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/zeebo/xxh3"
@@ -12,9 +13,9 @@ import (
 
 // Sizes for the bound in bytes: what an entry and all that hangs on it takes, names included. Approximate on purpose.
 const (
-	sessionSize = 512
-	placeSize   = 400
-	entrySize   = 160
+	sessionSize = 256
+	placeSize   = 256
+	entrySize   = 64
 )
 
 // tables hold what is remembered, one part for each tenant. Nothing is ever looked up in another tenant's part.
@@ -29,10 +30,14 @@ type tables struct {
 
 func newTables(opt Options, seed uint64) *tables {
 	t := &tables{opt: opt, seed: seed}
-	t.tenants = newLRU(opt.Tenants, func(_ string, part *tenant) {
-		t.bytes -= part.reported
+	var err error
+	t.tenants, err = lru.NewLRU(opt.Tenants, func(_ string, part *tenant) {
+		t.bytes -= int(part.reported.Load())
 		part.gone = true
 	})
+	if err != nil {
+		panic(err) // only for a size <= 0, which Options do not let through
+	}
 	return t
 }
 
@@ -51,7 +56,7 @@ func (t *tables) tenant(name string) *tenant {
 // settle tells how much a tenant holds now, in bytes. Over the bound, the least recently seen other tenants make room, then
 // the tenant itself.
 func (t *tables) settle(part *tenant, size int) {
-	if !t.report(part, size) {
+	if int(part.reported.Load()) == size || !t.report(part, size) {
 		return
 	}
 	part.mu.Lock()
@@ -67,8 +72,8 @@ func (t *tables) report(part *tenant, size int) (over bool) {
 	if part.gone {
 		return false
 	}
-	t.bytes += size - part.reported
-	part.reported = size
+	t.bytes += size - int(part.reported.Load())
+	part.reported.Store(int64(size))
 	for t.bytes > t.opt.Bytes && t.tenants.Len() > 1 {
 		if _, oldest, ok := t.tenants.GetOldest(); !ok || oldest == part {
 			break
@@ -87,81 +92,47 @@ type tenant struct {
 	base  uint64 // of names
 	names uint64
 
-	sessions  *lru.LRU[uint64, *session] // by user and name
-	chains    *lru.LRU[uint64, *node]    // places by the whole chain
-	handoffs  *lru.LRU[uint64, *node]    // the same places by the chain without system text
-	calls     *lru.LRU[uint64, *node]    // places by the ids of the tool calls in their answers
-	bodies    *lru.LRU[bodyKey, *node]   // places by the bytes of the request
-	responses *lru.LRU[uint64, *place]   // places by the id of the response
+	sessions  table[*session] // by user and name
+	chains    table[node]     // places by the whole chain
+	handoffs  table[node]     // the same places by the chain without system text
+	calls     table[node]     // places by the ids of the tool calls in their answers
+	bodies    table[node]     // places by a keyed hash of the request's path and body
+	responses table[*place]   // places by the id of the response
 	open      openCalls
 
-	// Guarded by tables.mu.
-	reported int  // what report was told last
-	gone     bool // forgotten, and still used by exchanges that had begun
+	// Written under tables.mu.
+	reported atomic.Int64 // what report was told last
+	gone     bool         // forgotten, and still used by exchanges that had begun
 }
-
-// A bodyKey is a keyed hash of a request's path and body.
-type bodyKey = xxh3.Uint128
 
 func newTenant(opt Options, seed uint64) *tenant {
 	n := opt.Entries
 	return &tenant{
 		opt: opt, seed: seed, base: rand.Uint64(),
-		sessions:  newLRU[uint64, *session](n, nil),
-		chains:    newLRU[uint64, *node](n, nil),
-		handoffs:  newLRU[uint64, *node](n, nil),
-		calls:     newLRU[uint64, *node](n, nil),
-		bodies:    newLRU[bodyKey, *node](n, nil),
-		responses: newLRU[uint64, *place](n, nil),
+		sessions:  newTable[*session](n),
+		chains:    newTable[node](n),
+		handoffs:  newTable[node](n),
+		calls:     newTable[node](n),
+		bodies:    newTable[node](n),
+		responses: newTable[*place](n),
 	}
-}
-
-func newLRU[K comparable, V any](n int, evicted lru.EvictCallback[K, V]) *lru.LRU[K, V] {
-	l, err := lru.NewLRU(n, evicted)
-	if err != nil {
-		panic(err) // only for n <= 0, which Options do not let through
-	}
-	return l
 }
 
 // size is what the tenant holds, in bytes, approximately.
 func (t *tenant) size() int {
-	return t.sessions.Len()*sessionSize + t.bodies.Len()*(placeSize+entrySize) +
-		(t.chains.Len()+t.handoffs.Len()+t.calls.Len()+t.responses.Len())*entrySize + t.open.bytes
+	return t.sessions.n*(sessionSize+entrySize) + t.bodies.n*(placeSize+entrySize) +
+		(t.chains.n+t.handoffs.n+t.calls.n+t.responses.n)*entrySize + t.open.bytes
 }
 
 // shrink forgets the oldest tenth of everything.
 func (t *tenant) shrink() {
-	shrink(t.sessions)
-	shrink(t.chains)
-	shrink(t.handoffs)
-	shrink(t.calls)
-	shrink(t.bodies)
-	shrink(t.responses)
+	t.sessions.shrink()
+	t.chains.shrink()
+	t.handoffs.shrink()
+	t.calls.shrink()
+	t.bodies.shrink()
+	t.responses.shrink()
 	t.open.shrink()
-}
-
-func shrink[K comparable, V any](l *lru.LRU[K, V]) {
-	for n := l.Len()/10 + 1; n > 0 && l.Len() > 0; n-- {
-		l.RemoveOldest()
-	}
-}
-
-// put adds a place under a key.
-func put[K comparable](l *lru.LRU[K, *node], key K, p *place) {
-	n, ok := l.Get(key)
-	if !ok {
-		n = &node{}
-		l.Add(key, n)
-	}
-	n.add(p)
-}
-
-// take takes a place out again.
-func take(l *lru.LRU[uint64, *node], key uint64, tick int64) {
-	if n, ok := l.Peek(key); ok && n.remove(tick) {
-		l.Remove(key)
-	}
 }
 
 // mix makes one key of two. The keys of a process are seeded, so nobody can work out which ones collide.
@@ -172,8 +143,15 @@ func mix(a, b uint64) uint64 {
 
 func mixString(a uint64, s string) uint64 { return mix(a, xxh3.HashStringSeed(s, a)) }
 
-// newName makes a session's name that nobody else has.
-func (t *tenant) newName() string {
+// newNames makes names for a session and its program that nobody else has, in one piece of memory.
+func (t *tenant) newNames() (session, program string) {
 	t.names++
-	return "s-" + strconv.FormatUint(mix(t.base, t.names)|1<<63, 36)
+	const digits = 13 // of a number above 1<<63 in base 36
+	var b [2 * (len("s-") + digits)]byte
+	copy(b[:], "s-")
+	strconv.AppendUint(b[:2], mix(t.base, t.names)|1<<63, 36)
+	copy(b[15:], "p-")
+	copy(b[17:], b[2:15])
+	both := string(b[:])
+	return both[:15], both[15:]
 }

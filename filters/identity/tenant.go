@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/internal/head"
@@ -15,13 +17,26 @@ import (
 const Anonymous = "anonymous"
 
 // A namer makes the names of tenants that are known by their credential alone.
-type namer struct{ macs sync.Pool }
-
-func newNamer(secret []byte) *namer {
-	return &namer{macs: sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
+type namer struct {
+	macs  sync.Pool
+	seeds [2]maphash.Seed
+	known [64]atomic.Pointer[knownName] // by the credential's hash: most requests show one of a few
 }
 
-// A mac is a keyed hash with room for its sum: no memory is taken for a request but the name itself.
+// A knownName is the name of the tenant whose credential has that keyed hash.
+type knownName struct {
+	hash [2]uint64
+	name string
+}
+
+func newNamer(secret []byte) *namer {
+	return &namer{
+		macs:  sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }},
+		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+	}
+}
+
+// A mac is a keyed hash with room for its sum.
 type mac struct {
 	hash.Hash
 	sum  [sha256.Size]byte
@@ -31,9 +46,31 @@ type mac struct {
 // tenant names the holder of a request's credential without giving the credential away. All credentials of a request count:
 // who shows another one beside is somebody else, whichever of them the upstream looks at.
 func (n *namer) tenant(h *hints) string {
-	if h.first(authorization, apiKey, xAPIKey) == nil {
+	var c []byte
+	for _, v := range h[authorization : xAPIKey+1] {
+		if v == nil {
+			continue
+		}
+		if c != nil {
+			return n.named(h)
+		}
+		c = v
+	}
+	if c == nil {
 		return Anonymous
 	}
+	hash := [2]uint64{maphash.Bytes(n.seeds[0], c), maphash.Bytes(n.seeds[1], c)}
+	slot := &n.known[hash[0]%uint64(len(n.known))]
+	if k := slot.Load(); k != nil && k.hash == hash {
+		return k.name
+	}
+	name := n.named(h)
+	slot.Store(&knownName{hash, name})
+	return name
+}
+
+// named makes the name.
+func (n *namer) named(h *hints) string {
 	m := n.macs.Get().(*mac)
 	defer n.macs.Put(m)
 	m.Reset()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,7 +24,8 @@ type agentConn struct {
 	out      []byte      // answer bytes not written yet
 	fields   head.Fields // reused
 	remote   string
-	agent    Agent // of the exchange under way, and of those before
+	spoken   atomic.Bool // a request has come
+	agent    Agent       // of the exchange under way, and of those before
 	readBy   time.Time
 
 	mu      sync.Mutex
@@ -45,6 +47,9 @@ func (c *agentConn) SetReadDeadline(t time.Time) error {
 		if d := t.Sub(c.readBy); d >= 0 && d < c.owner.opts.Idle/8 {
 			return nil
 		}
+	}
+	if c.owner.draining.Load() && !c.spoken.Load() {
+		t = past
 	}
 	c.readBy = t
 	return c.Conn.SetReadDeadline(t)

@@ -37,8 +37,11 @@ type Server struct {
 	http     fasthttp.Server
 	draining atomic.Bool
 
-	mu    sync.Mutex
-	conns map[*agentConn]struct{}
+	mu       sync.Mutex
+	conns    map[*agentConn]struct{}
+	open     map[*tunnel]struct{}
+	listener *listener
+	tunnels  sync.WaitGroup
 }
 
 // New returns a Server; Serve starts it.
@@ -55,7 +58,7 @@ func New(o Options) *Server {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 5 * time.Minute
 	}
-	s := &Server{opts: o, watcher: o.Watcher, conns: map[*agentConn]struct{}{}}
+	s := &Server{opts: o, watcher: o.Watcher, conns: map[*agentConn]struct{}{}, open: map[*tunnel]struct{}{}}
 	s.http = fasthttp.Server{
 		Handler: s.handle, ErrorHandler: s.malformed,
 		ReadBufferSize: o.HeaderLimit, WriteBufferSize: 512,
@@ -71,20 +74,61 @@ func New(o Options) *Server {
 
 // Serve accepts on l until Shutdown. It owns l.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(&listener{l, s}); err != nil && !s.draining.Load() {
+	own := &listener{Listener: l, s: s}
+	s.mu.Lock()
+	s.listener = own
+	over := s.draining.Load()
+	s.mu.Unlock()
+	if over {
+		return own.Close()
+	}
+	if err := s.http.Serve(own); err != nil && !s.draining.Load() {
 		return fmt.Errorf("server: %w", err)
 	}
 	return nil
 }
 
-// Shutdown stops accepting, lets exchanges finish until ctx ends, then cuts what is left. It returns ctx's error when it had
-// to cut.
+// Shutdown stops accepting, lets exchanges and tunnels finish until ctx ends, then cuts what is left. It returns ctx's error
+// when it had to cut.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
 	s.draining.Store(true)
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
+		l.Close()
+	}
+	// A connection that has sent nothing yet would be waited for.
+	s.each(func(c *agentConn) {
+		if !c.spoken.Load() {
+			c.raw.SetReadDeadline(past)
+		}
+	})
 	err := s.http.ShutdownWithContext(ctx)
+	done := make(chan struct{})
+	go func() { s.tunnels.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 	if ctx.Err() == nil {
 		return err
 	}
+	s.each(func(c *agentConn) { c.leave(ErrShutdown) })
+	s.mu.Lock()
+	for t := range s.open {
+		t.cut()
+	}
+	s.mu.Unlock()
+	<-done
+	last, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.http.ShutdownWithContext(last)
+	return ctx.Err()
+}
+
+// each calls f for every connection.
+func (s *Server) each(f func(*agentConn)) {
 	s.mu.Lock()
 	conns := make([]*agentConn, 0, len(s.conns))
 	for c := range s.conns {
@@ -92,12 +136,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	for _, c := range conns {
-		c.leave(ErrShutdown)
+		f(c)
 	}
-	last, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	s.http.ShutdownWithContext(last)
-	return ctx.Err()
 }
 
 // Draining reports whether Shutdown has begun.
@@ -121,6 +161,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if !ok {
 		return
 	}
+	c.spoken.Store(true)
 	a, err := newAgent(s, c, ctx)
 	c.mu.Lock()
 	c.current = a
@@ -173,7 +214,14 @@ func (s *Server) mayContinue(ctx *fasthttp.RequestCtx) int {
 // A listener hands out agentConns and refuses more of them than allowed.
 type listener struct {
 	net.Listener
-	s *Server
+	s    *Server
+	once sync.Once
+}
+
+// Close may be called more than once.
+func (l *listener) Close() (err error) {
+	l.once.Do(func() { err = l.Listener.Close() })
+	return err
 }
 
 func (l *listener) Accept() (net.Conn, error) {
