@@ -31,6 +31,7 @@ unit: ## Test without network, root or real parts: under a minute after the buil
 
 test: summary ## Test everything, each real part once: 5 minutes, 15 the first time
 	@$(SUMMARY) reset
+	@rm -f $(TRAPGATE)
 	@$(STEP) setup e2e/setup.sh
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps
@@ -47,6 +48,7 @@ full: export TRAPGATE_E2E_FULL = 1
 full: export TRAPGATE_E2E_CLIENTS = all
 full: summary ## Test everything with all clients, counts and figures, into e2e/results/full.md: 35 minutes
 	@$(SUMMARY) reset
+	@rm -f $(TRAPGATE)
 	@$(STEP) setup e2e/setup.sh
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps

@@ -31,7 +31,7 @@ func demoModel(seed uint64) simmodel.Options {
 	return simmodel.Options{
 		Seed: seed, Models: []string{"sim"}, Slots: 4, PrefillRate: 8000, DecodeRate: 200, ContextWindow: 32_000,
 		Overhead: simmodel.Duration(20 * time.Millisecond),
-		Limits:   simmodel.LimitOptions{RPM: 240, Burst: 1.0 / 24},
+		Limits:   simmodel.LimitOptions{RPM: 400, Burst: 1.0 / 24},
 		Faults:   []simmodel.FaultRule{{Fault: "status=503x1", P: 0.1}},
 	}
 }
@@ -46,7 +46,7 @@ type demoSide struct {
 
 // Run lets the agents work direct, then through Trapgate, and compares what was measured.
 func (c *demoCommand) Run(ctx context.Context, s *streams) error {
-	fmt.Fprintf(s.out, "A simulated model (4 slots, 240 requests a minute, 1 request in 10 meets an overloaded server once)\nand %d agents at once, each with %d tool calls and an SDK's two retries. Everything below is measured.\n\n", c.Agents, c.Turns)
+	fmt.Fprintf(s.out, "A simulated model (4 slots, 400 requests a minute, 1 request in 10 meets an overloaded server once)\nand %d agents at once, each with %d tool calls and an SDK's two retries. Everything below is measured.\n\n", c.Agents, c.Turns)
 	direct, model, err := c.side(ctx, s, "direct", nil)
 	if err != nil {
 		return err

@@ -263,7 +263,7 @@ func TestConfigurationKeys(t *testing.T) {
 	}
 }
 
-var codeWord = regexp.MustCompile("`([a-z]+_[a-z_]+)`")
+var codeWord = regexp.MustCompile("`([a-z]+_[a-z0-9_]+)`")
 
 // TestErrorCodes: the README's table lists the codes that the code can answer with, all of them and no other.
 func TestErrorCodes(t *testing.T) {

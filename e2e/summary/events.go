@@ -57,7 +57,7 @@ func (d *reader) read(r io.Reader) error {
 		line, err := in.ReadString('\n')
 		var e event
 		switch {
-		case line == "":
+		case line == "", strings.HasPrefix(line, "go: downloading "):
 		case strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &e) == nil && e.Action != "":
 			d.sawTests = true
 			d.take(e)
