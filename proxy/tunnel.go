@@ -11,7 +11,7 @@ import (
 // tunnel passes a WebSocket on while no piece is on; a piece would not see what goes through it, so agents are then told to
 // fall back to POST, which they do at once.
 func (e *exchange) tunnel() {
-	if e.rt.pieces() && e.x.Route.Op != wire.Pass {
+	if e.rt.pieces() && e.x.Route.Dialect != wire.Other {
 		e.refuse(&filters.Reply{Status: 426, Code: "websocket_not_supported", NoRetry: true, Message: "model calls go by POST here: WebSockets are tunnelled only while no piece is configured"})
 		return
 	}

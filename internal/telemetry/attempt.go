@@ -140,7 +140,7 @@ func (a *Attempt) End(e AttemptEnd) {
 func (a *Attempt) count(e *AttemptEnd, what string) {
 	m := a.ex.t.metrics
 	accepted := e.Status >= 200 && e.Status < 300
-	if accepted {
+	if accepted && (what != "" || a.operation == "") {
 		m.models.admit(a.s.Model)
 	}
 	elapsed := e.At.Sub(a.s.Start).Seconds()

@@ -18,13 +18,14 @@ type Ledger struct {
 	known, estimated             tokenCounters
 	added                        quantiles
 	models                       *table[string, *modelCounters]
-	names                        *bound // more than the label's: what only failed shows here too
+	latest                       atomic.Pointer[modelCounters] // of the attempt before
+	names                        *bound                        // more than the label's: what only failed shows here too
 }
 
 // init makes room for the models' totals.
 func (l *Ledger) init() {
 	l.names = newBound(maxModels)
-	l.models = newTable(maxModels+1, func(string) *modelCounters { return &modelCounters{} })
+	l.models = newTable(maxModels+1, func(name string) *modelCounters { return &modelCounters{name: name} })
 }
 
 type tokenCounters struct{ input, output, cached, cacheWrite, reasoning atomic.Int64 }
@@ -51,6 +52,7 @@ func (c *tokenCounters) totals() Tokens {
 }
 
 type modelCounters struct {
+	name             string
 	attempts, errors atomic.Int64
 	known, estimated tokenCounters
 }
@@ -58,7 +60,11 @@ type modelCounters struct {
 // attempt counts one attempt.
 func (l *Ledger) attempt(model string, a *Answer, estimated, failed bool) {
 	l.attempts.Add(1)
-	c := l.models.get(l.names.admit(model), other)
+	c := l.latest.Load()
+	if c == nil || c.name != model {
+		c = l.models.get(l.names.admit(model), other)
+		l.latest.Store(c)
+	}
 	c.attempts.Add(1)
 	if failed {
 		l.upstreamErrors.Add(1)

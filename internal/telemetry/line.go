@@ -21,6 +21,37 @@ type lineEncoder struct {
 	slow  bool
 }
 
+// A lineField is a field's key as slog takes it, and spelt for both formats.
+type lineField struct{ key, json, text string }
+
+func newField(key string) lineField { return lineField{key, `,"` + key + `":`, " " + key + "="} }
+
+var (
+	fieldId           = newField("id")
+	fieldTenant       = newField("tenant")
+	fieldAgent        = newField("agent")
+	fieldSession      = newField("session")
+	fieldProgram      = newField("program")
+	fieldDialect      = newField("dialect")
+	fieldMethod       = newField("method")
+	fieldPath         = newField("path")
+	fieldModel        = newField("model")
+	fieldUpstream     = newField("upstream")
+	fieldStatus       = newField("status")
+	fieldOutcome      = newField("outcome")
+	fieldState        = newField("state")
+	fieldCode         = newField("code")
+	fieldAttempts     = newField("attempts")
+	fieldTokensIn     = newField("tokens_in")
+	fieldTokensOut    = newField("tokens_out")
+	fieldTokensCached = newField("tokens_cached")
+	fieldEstimated    = newField("estimated")
+	fieldTtftMs       = newField("ttft_ms")
+	fieldTotalMs      = newField("total_ms")
+	fieldAddedMs      = newField("added_ms")
+	fieldError        = newField("error")
+)
+
 // level is what an operator should look at: our failures and broken streams, not an agent's mistakes.
 func (e *ExchangeEnd) level() slog.Level {
 	switch e.Outcome {
@@ -44,7 +75,7 @@ func (ex *Exchange) line(e *ExchangeEnd) {
 		return
 	}
 	enc := lineEncoder{b: ex.scratch[:0], json: t.lines.json}
-	enc.open(e.At, level)
+	enc.open(t.lines, e.At, level)
 	ex.fields(&enc, e)
 	enc.close()
 	ex.scratch = enc.b
@@ -52,53 +83,89 @@ func (ex *Exchange) line(e *ExchangeEnd) {
 }
 
 func (ex *Exchange) fields(enc *lineEncoder, e *ExchangeEnd) {
-	enc.str("id", ex.id)
-	enc.str("tenant", ex.tenant)
-	enc.str("agent", ex.agent)
-	enc.str("session", ex.session)
-	enc.str("program", ex.program)
-	enc.str("dialect", ex.dialect.String())
-	enc.str("method", ex.method)
-	enc.str("path", path(ex.target))
-	enc.str("model", ex.model)
-	enc.str("upstream", ex.upstream)
-	enc.num("status", int64(e.Status))
-	enc.str("outcome", e.Outcome.String())
+	enc.str(&fieldId, ex.id)
+	enc.str(&fieldTenant, ex.tenant)
+	enc.str(&fieldAgent, ex.agent)
+	enc.str(&fieldSession, ex.session)
+	enc.str(&fieldProgram, ex.program)
+	enc.str(&fieldDialect, ex.dialect.String())
+	enc.str(&fieldMethod, ex.method)
+	enc.str(&fieldPath, path(ex.target))
+	enc.str(&fieldModel, ex.model)
+	enc.str(&fieldUpstream, ex.upstream)
+	enc.num(&fieldStatus, int64(e.Status))
+	enc.str(&fieldOutcome, e.Outcome.String())
 	if e.Outcome == OutcomeAgentGone {
-		enc.str("state", e.State.String())
+		enc.str(&fieldState, e.State.String())
 	}
-	enc.str("code", e.Code)
-	enc.num("attempts", int64(e.Attempts))
+	enc.str(&fieldCode, e.Code)
+	enc.num(&fieldAttempts, int64(e.Attempts))
 	if a := e.Answer; a != nil && (a.Usage.Known || e.Estimated) {
-		enc.num("tokens_in", a.Usage.Input)
-		enc.num("tokens_out", a.Usage.Output)
-		enc.num("tokens_cached", a.Usage.CachedInput)
+		enc.num(&fieldTokensIn, a.Usage.Input)
+		enc.num(&fieldTokensOut, a.Usage.Output)
+		enc.num(&fieldTokensCached, a.Usage.CachedInput)
 		if e.Estimated {
-			enc.yes("estimated")
+			enc.yes(&fieldEstimated)
 		}
 	}
 	if !ex.first.IsZero() {
-		enc.ms("ttft_ms", ex.first.Sub(ex.start))
+		enc.ms(&fieldTtftMs, ex.first.Sub(ex.start))
 	}
-	enc.ms("total_ms", e.At.Sub(ex.start))
-	enc.ms("added_ms", e.Added)
-	enc.str("error", Redact(e.Err))
+	enc.ms(&fieldTotalMs, e.At.Sub(ex.start))
+	enc.ms(&fieldAddedMs, e.Added)
+	enc.str(&fieldError, Redact(e.Err))
 }
 
-func (enc *lineEncoder) open(at time.Time, level slog.Level) {
+// A stamp is a second as it is spelt in lines: spelling one anew for each line would cost more than all else in it.
+type stamp struct {
+	second int64
+	loc    *time.Location
+	text   string // up to the seconds
+	zone   string
+}
+
+func (h *lineHandler) stampOf(at time.Time) *stamp {
+	second, loc := at.Unix(), at.Location()
+	if s := h.stamp.Load(); s != nil && s.second == second && s.loc == loc {
+		return s
+	}
+	s := &stamp{second, loc, at.Format("2006-01-02T15:04:05"), at.Format("Z07:00")}
+	h.stamp.Store(s)
+	return s
+}
+
+func (enc *lineEncoder) open(h *lineHandler, at time.Time, level slog.Level) {
+	s := h.stampOf(at)
 	if enc.json {
-		enc.b = append(enc.b, `{"time":"`...)
-		enc.b = at.AppendFormat(enc.b, time.RFC3339Nano)
-		enc.b = append(enc.b, `","level":"`...)
-		enc.b = append(enc.b, level.String()...)
-		enc.b = append(enc.b, `","msg":"`+lineMessage+`"`...)
+		enc.b = append(append(enc.b, `{"time":"`...), s.text...)
+		enc.fraction(at.Nanosecond())
+		enc.b = append(append(enc.b, s.zone...), `","level":"`...)
+		enc.b = append(append(enc.b, level.String()...), `","msg":"`+lineMessage+`"`...)
 		return
 	}
-	enc.b = append(enc.b, "time="...)
-	enc.b = at.AppendFormat(enc.b, "2006-01-02T15:04:05.000Z07:00")
-	enc.b = append(enc.b, " level="...)
-	enc.b = append(enc.b, level.String()...)
-	enc.b = append(enc.b, " msg="+lineMessage...)
+	enc.b = append(append(enc.b, "time="...), s.text...)
+	ms := at.Nanosecond() / 1e6
+	enc.b = append(enc.b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	enc.b = append(append(enc.b, s.zone...), " level="...)
+	enc.b = append(append(enc.b, level.String()...), " msg="+lineMessage...)
+}
+
+// fraction writes the nanoseconds of a second as time.RFC3339Nano does: without zeros at the end.
+func (enc *lineEncoder) fraction(ns int) {
+	if ns == 0 {
+		return
+	}
+	var digits [10]byte
+	digits[0] = '.'
+	for i := len(digits) - 1; i > 0; i-- {
+		digits[i] = byte('0' + ns%10)
+		ns /= 10
+	}
+	n := len(digits)
+	for digits[n-1] == '0' {
+		n--
+	}
+	enc.b = append(enc.b, digits[:n]...)
 }
 
 func (enc *lineEncoder) close() {
@@ -108,24 +175,20 @@ func (enc *lineEncoder) close() {
 	enc.b = append(enc.b, '\n')
 }
 
-func (enc *lineEncoder) key(k string) {
+func (enc *lineEncoder) key(f *lineField) {
 	if enc.json {
-		enc.b = append(enc.b, ',', '"')
-		enc.b = append(enc.b, k...)
-		enc.b = append(enc.b, '"', ':')
+		enc.b = append(enc.b, f.json...)
 		return
 	}
-	enc.b = append(enc.b, ' ')
-	enc.b = append(enc.b, k...)
-	enc.b = append(enc.b, '=')
+	enc.b = append(enc.b, f.text...)
 }
 
 // str writes a string, or nothing when it is empty.
-func (enc *lineEncoder) str(k, v string) {
+func (enc *lineEncoder) str(k *lineField, v string) {
 	switch {
 	case v == "":
 	case enc.slow:
-		enc.attrs = append(enc.attrs, slog.String(k, v))
+		enc.attrs = append(enc.attrs, slog.String(k.key, v))
 	case enc.json:
 		enc.key(k)
 		enc.b = appendJSON(enc.b, v)
@@ -135,18 +198,18 @@ func (enc *lineEncoder) str(k, v string) {
 	}
 }
 
-func (enc *lineEncoder) num(k string, v int64) {
+func (enc *lineEncoder) num(k *lineField, v int64) {
 	if enc.slow {
-		enc.attrs = append(enc.attrs, slog.Int64(k, v))
+		enc.attrs = append(enc.attrs, slog.Int64(k.key, v))
 		return
 	}
 	enc.key(k)
 	enc.b = strconv.AppendInt(enc.b, v, 10)
 }
 
-func (enc *lineEncoder) yes(k string) {
+func (enc *lineEncoder) yes(k *lineField) {
 	if enc.slow {
-		enc.attrs = append(enc.attrs, slog.Bool(k, true))
+		enc.attrs = append(enc.attrs, slog.Bool(k.key, true))
 		return
 	}
 	enc.key(k)
@@ -154,10 +217,10 @@ func (enc *lineEncoder) yes(k string) {
 }
 
 // ms writes a duration in milliseconds, to the microsecond.
-func (enc *lineEncoder) ms(k string, d time.Duration) {
+func (enc *lineEncoder) ms(k *lineField, d time.Duration) {
 	us := max(d.Round(time.Microsecond).Microseconds(), 0)
 	if enc.slow {
-		enc.attrs = append(enc.attrs, slog.Float64(k, float64(us)/1000))
+		enc.attrs = append(enc.attrs, slog.Float64(k.key, float64(us)/1000))
 		return
 	}
 	enc.key(k)
@@ -173,9 +236,17 @@ func (enc *lineEncoder) ms(k string, d time.Duration) {
 	}
 }
 
+// asIs tells the bytes that neither JSON nor text has to spell another way; text alone quotes what has a space or an equals sign.
+var asIs = func() (t [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 func appendJSON(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+		if !asIs[s[i]] {
 			q, err := marshal(s)
 			if err != nil {
 				return append(b, `""`...)

@@ -39,6 +39,7 @@ type lineHandler struct {
 	sink  *sink
 	json  bool
 	plain bool // no attributes or group of a WithAttrs or WithGroup in front
+	stamp atomic.Pointer[stamp]
 }
 
 func (h *lineHandler) WithAttrs(a []slog.Attr) slog.Handler {
@@ -117,7 +118,7 @@ func (s *sink) flush() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.mu.Lock()
-	out := s.buf
+	out, burst := s.buf, s.urgent
 	s.buf, s.spare = s.spare, nil
 	s.armed, s.urgent = false, false
 	s.timer.Stop()
@@ -126,7 +127,7 @@ func (s *sink) flush() error {
 	if len(out) > 0 {
 		_, err = s.w.Write(out)
 	}
-	if cap(out) <= 4*logBatch { // a burst's buffer is not kept
+	if burst || cap(out) <= 4*logBatch { // what has grown in a burst is kept as long as that lasts
 		s.mu.Lock()
 		s.spare = out[:0]
 		s.mu.Unlock()

@@ -72,7 +72,7 @@ func TestLineEqualsSlog(t *testing.T) {
 		}
 		for _, format := range []string{"json", "text"} {
 			fast := lineEncoder{json: format == "json"}
-			fast.open(e.At, e.level())
+			fast.open(&lineHandler{}, e.At, e.level())
 			ex.fields(&fast, e)
 			fast.close()
 			slow := lineEncoder{slow: true}

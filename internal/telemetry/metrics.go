@@ -32,8 +32,11 @@ type metrics struct {
 	models, upstreams, providers, errs, pieces *bound
 
 	attempts *table[attemptKey, *attemptSeries]
+	latest   atomic.Pointer[attemptSeries] // most attempts are of the same kind as the one before
 	failures *table[failureKey, *failureSeries]
 	added    *table[string, prometheus.Histogram]
+
+	addedTotal prometheus.Histogram // of added
 
 	operation, usage, first, perChunk, addedVec *prometheus.HistogramVec
 	cached, upstreamErrors, reloads             *prometheus.CounterVec
@@ -50,6 +53,7 @@ type metrics struct {
 type attemptKey struct{ operation, provider, model, upstream string }
 
 type attemptSeries struct {
+	key                                      attemptKey
 	duration, input, output, first, perChunk prometheus.Observer
 	cached                                   prometheus.Counter
 }
@@ -82,6 +86,7 @@ func newMetrics(version string, inflight, traceDropped, logDropped func() float6
 	m.added = newTable(maxPieces+2, func(piece string) prometheus.Histogram {
 		return m.addedVec.WithLabelValues(piece).(prometheus.Histogram)
 	})
+	m.addedTotal = m.added.get(m.pieces.admit("total"), other)
 	m.function(&defInFlight, inflight)
 	m.function(&defTraceDropped, traceDropped)
 	m.function(&defLogDropped, logDropped)
@@ -137,6 +142,7 @@ func (m *metrics) function(d *metricDef, f func() float64) {
 
 func (m *metrics) newAttempt(k attemptKey) *attemptSeries {
 	return &attemptSeries{
+		key:      k,
 		duration: m.operation.WithLabelValues(k.operation, k.provider, k.model, k.upstream, ""),
 		input:    m.usage.WithLabelValues(k.operation, k.provider, k.model, k.upstream, "input"),
 		output:   m.usage.WithLabelValues(k.operation, k.provider, k.model, k.upstream, "output"),
@@ -160,8 +166,14 @@ func (m *metrics) newFailure(k failureKey) *failureSeries {
 // attempt resolves the series of a GenAI attempt. A model's name becomes a label only once an upstream has accepted it:
 // otherwise anybody could fill the label with names that do not exist.
 func (m *metrics) attempt(operation, provider, model, upstream string, accepted bool) *attemptSeries {
+	// What has become a label once stays one, so equal labels lead to the same series.
+	if s := m.latest.Load(); s != nil && s.key == (attemptKey{operation, provider, model, upstream}) {
+		return s
+	}
 	k := m.key(operation, provider, model, upstream, accepted)
-	return m.attempts.get(k, attemptKey{other, other, other, other})
+	s := m.attempts.get(k, attemptKey{other, other, other, other})
+	m.latest.Store(s)
+	return s
 }
 
 func (m *metrics) key(operation, provider, model, upstream string, accepted bool) attemptKey {
@@ -201,14 +213,18 @@ func (m *metrics) exchange(d wire.Dialect, e *ExchangeEnd) {
 	case OutcomeAgentGone:
 		m.cancellations[e.State].Inc()
 	}
-	m.observeAdded("total", e.Added)
+	m.addedTotal.Observe(e.Added.Seconds())
 	for i := range e.Pieces {
 		m.observeAdded(e.Pieces[i].Name, e.Pieces[i].Dur)
 	}
 }
 
 func (m *metrics) observeAdded(piece string, d time.Duration) {
-	m.added.get(m.pieces.admit(piece), other).Observe(d.Seconds())
+	h, ok := (*m.added.m.Load())[piece] // admitted before
+	if !ok {
+		h = m.added.get(m.pieces.admit(piece), other)
+	}
+	h.Observe(d.Seconds())
 }
 
 // statusType spells a status as error.type wants it, without an allocation for those that occur.

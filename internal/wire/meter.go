@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -53,6 +55,8 @@ type Meter struct {
 	ev   event
 	typ  []byte
 	like template
+
+	reasons [2]string // room for Answer.Finish
 }
 
 // An event collects what the walk of one event found.
@@ -74,6 +78,7 @@ func (m *Meter) Reset(d Dialect) {
 		d: d, calls: m.calls[:0], like: template{literal: m.like.literal[:0]},
 		s: scanner{stack: m.s.stack[:0], lim: Limits{Depth: 512}, lax: true},
 	}
+	m.a.Finish = m.reasons[:0]
 }
 
 // Answer is what was read so far; valid until Reset.
@@ -201,4 +206,19 @@ func intern(b []byte) string {
 		return "completed"
 	}
 	return string(b)
+}
+
+// lastModel is the model of an answer before: mostly the next one is of the same, and shares its name.
+var lastModel atomic.Pointer[string]
+
+// internModel is String for the name of a model.
+func internModel(raw []byte) string {
+	if s := lastModel.Load(); s != nil && len(raw) == len(*s)+2 && string(raw[1:len(raw)-1]) == *s {
+		return *s
+	}
+	s := String(raw)
+	if len(s) == len(raw)-2 && len(s) <= 64 && strings.IndexByte(s, '\\') < 0 { // nothing was unescaped
+		lastModel.Store(&s)
+	}
+	return s
 }

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"encoding/binary"
+	"math/bits"
+
 	"github.com/zeebo/xxh3"
 )
 
@@ -43,7 +46,17 @@ func (s *scanner) member() []byte {
 		s.unexpected("a key")
 		return nil
 	}
-	at := s.i
+	b, at := s.b, s.i+1
+	for p := at; p >= 0 && p+8 < len(b); p += 8 { // the way of nearly all keys: no escape, the colon right behind
+		if m := special(binary.LittleEndian.Uint64(b[p : p+8])); m != 0 {
+			end := p + bits.TrailingZeros64(m)>>3
+			if b[end] == '"' && b[end+1] == ':' {
+				s.i = end + 2
+				return b[at:end]
+			}
+			break
+		}
+	}
 	if !s.str() {
 		return nil
 	}
@@ -51,17 +64,20 @@ func (s *scanner) member() []byte {
 	if !s.colon() {
 		return nil
 	}
-	s.peek()
-	return s.b[at+1 : end]
+	return b[at:end]
 }
 
 // string takes a value and returns its span when it is a string.
 func (s *scanner) string() Span {
-	sp, c, ok := s.value()
-	if !ok || c != '"' {
+	if s.peek() != '"' {
+		s.skip()
 		return Span{}
 	}
-	return sp
+	at := s.i
+	if !s.str() {
+		return Span{}
+	}
+	return Span{int32(at), int32(s.i)}
 }
 
 // number takes a value and returns it when it is an integer that is not negative, else -1.
@@ -109,9 +125,15 @@ func (m *Meter) root(at place) {
 	for more := s.first(); more; more = s.another('}') {
 		switch key := s.member(); string(key) {
 		case "id":
-			m.setOnce(&m.a.ID, s.string(), at != inEvent || m.d != Responses && m.d != Messages)
+			if sp := s.string(); m.a.ID == "" && !sp.Empty() && (at != inEvent || m.d != Responses && m.d != Messages) {
+				m.a.ID = String(s.b[sp.Start:sp.End])
+				m.ev.other = true
+			}
 		case "model":
-			m.setOnce(&m.a.Model, s.string(), true)
+			if sp := s.string(); m.a.Model == "" && !sp.Empty() {
+				m.a.Model = internModel(s.b[sp.Start:sp.End])
+				m.ev.other = true
+			}
 		case "choices":
 			noChoices = s.peek() == '[' && m.choices()
 		case "usage":
@@ -192,14 +214,6 @@ func (m *Meter) special(key []byte, at place) {
 		m.incomplete()
 	default:
 		s.skip()
-	}
-}
-
-// setOnce keeps the first id or model of an answer.
-func (m *Meter) setOnce(dst *string, sp Span, want bool) {
-	if want && *dst == "" && !sp.Empty() {
-		*dst = String(m.s.b[sp.Start:sp.End])
-		m.ev.other = true
 	}
 }
 
