@@ -125,8 +125,6 @@ func (b *builder) data() {
 		b.snap.Data = filepath.Join(b.env.get("XDG_STATE_HOME"), "trapgate")
 	case filepath.IsAbs(b.env.get("HOME")):
 		b.snap.Data = filepath.Join(b.env.get("HOME"), ".local", "state", "trapgate")
-	case b.resolve:
-		b.outside("--data", "give --data DIR", "no directory for state: neither $XDG_STATE_HOME nor $HOME is an absolute path")
 	}
 }
 

@@ -17,7 +17,7 @@ type Snapshot struct {
 
 	Listen  Addr             // where agents call
 	Admin   Addr             // the zero Addr: no admin listener
-	Data    string           // the state directory, absolute; it need not exist
+	Data    string           // the state directory, absolute; it need not exist. "": there is none, since no home is known
 	TLS     *tls.Certificate // nil: plain HTTP
 	Hosts   []string         // configured Host globs, lower case; see AllowHost
 	Origins []string         // configured origins, lower case; see AllowOrigin
