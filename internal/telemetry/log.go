@@ -12,7 +12,7 @@ import (
 // Limits of the buffered log. A line waits at most logDelay; nobody's request waits for the reader of stderr.
 const (
 	logDelay = 100 * time.Millisecond
-	logBatch = 8 << 10   // written at once when so much is waiting
+	logBatch = 16 << 10  // written at once when so much is waiting
 	logLimit = 256 << 10 // beyond it lines are dropped and counted
 )
 
@@ -127,7 +127,7 @@ func (s *sink) flush() error {
 	if len(out) > 0 {
 		_, err = s.w.Write(out)
 	}
-	if burst || cap(out) <= 4*logBatch { // what has grown in a burst is kept as long as that lasts
+	if burst || cap(out) <= 2*logBatch { // what has grown in a burst is kept as long as that lasts
 		s.mu.Lock()
 		s.spare = out[:0]
 		s.mu.Unlock()
