@@ -45,7 +45,8 @@ type Exchange struct {
 	Background func(class string, f func(ctx context.Context, call Caller)) error
 
 	later []func()
-	ran   int // of later
+	few   [2]func() // memory of later, which seldom needs more
+	ran   int       // of later
 	where atomic.Pointer[string]
 }
 
@@ -102,7 +103,12 @@ func (x *Exchange) Reset() {
 
 // Later registers work that need not be done before the request has gone upstream. The host calls RunLater once the bytes
 // are on their way, or a filter does when it needs the result earlier. f runs on the exchange's goroutine.
-func (x *Exchange) Later(f func()) { x.later = append(x.later, f) }
+func (x *Exchange) Later(f func()) {
+	if x.later == nil {
+		x.later = x.few[:0]
+	}
+	x.later = append(x.later, f)
+}
 
 // RunLater runs what Later registered, in order, once. When one panics the rest is dropped and the panic comes back as a
 // *PanicError, which fails the exchange.

@@ -104,7 +104,7 @@ func (e *exchange) recycle() {
 		e.unary = nil
 	}
 	e.x.Reset()
-	*e = exchange{x: e.x, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
+	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
 	exchanges.Put(e)
 }
 

@@ -103,7 +103,7 @@ func (e *exchange) forward(up *upstream.Upstream) {
 		Sent:     func() { e.sent = e.clock() },
 	}
 	if body := e.agent.Body(); body != nil {
-		r.Stream = body
+		r.Stream, r.Interrupt = body, e.agent.StopReading
 	}
 	var v verdict
 	t := e.startAttempt(up, r)

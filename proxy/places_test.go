@@ -152,7 +152,6 @@ func TestWebSocketsAreTunnelled(t *testing.T) {
 
 // An agent that leaves a tunnel frees it, although its upstream sleeps.
 func TestTunnelsEndWithTheirAgent(t *testing.T) {
-	t.Skip("BUG A10: a tunnel whose agent has left waits for its upstream")
 	t.Parallel()
 	ended := make(chan bool, 1)
 	up := newFake(t, func(c *upConn, m *message) bool {

@@ -19,7 +19,7 @@ type Step struct {
 	Passed  int
 	Failed  int
 	Skipped []Skip
-	Notes   []string // lines that the account repeats: executions of a fuzz target
+	Notes   []string // what the account repeats: executions of a fuzz target, figures not met
 }
 
 // A Skip is something that did not run.

@@ -82,7 +82,10 @@ func targets(pkg string) ([]target, error) {
 	return list, nil
 }
 
-var elapsed = regexp.MustCompile(`elapsed: .*execs: (\d+).*`)
+var (
+	elapsed  = regexp.MustCompile(`elapsed: .*execs: (\d+)`)
+	progress = regexp.MustCompile(`^(fuzz: elapsed: |PASS\n|ok  )`)
+)
 
 // fuzz runs one target for d; workers 0 leaves their number to go test.
 func (t target) fuzz(d time.Duration, workers int, out io.Writer) *outcome {
@@ -92,14 +95,13 @@ func (t target) fuzz(d time.Duration, workers int, out io.Writer) *outcome {
 	}
 	var b bytes.Buffer
 	s := runStep("fuzz "+strings.TrimPrefix(t.pkg, "./")+" "+t.name, exec.Command("go", append(args, t.pkg)...), &b)
-	lines := strings.SplitAfter(b.String(), "\n")
-	for _, line := range lines {
-		progress := elapsed.FindStringSubmatch(line)
-		if progress != nil {
-			s.Notes = []string{progress[1] + " executions"}
-			continue // hundreds of these say nothing
+	for line := range strings.SplitAfterSeq(b.String(), "\n") {
+		if m := elapsed.FindStringSubmatch(line); m != nil {
+			s.Notes = []string{m[1] + " executions"}
 		}
-		io.WriteString(out, line)
+		if !progress.MatchString(line) { // hundreds of these say nothing
+			io.WriteString(out, line)
+		}
 	}
 	if len(s.Notes) > 0 {
 		fmt.Fprintf(out, "   %s\n", s.Notes[0])

@@ -29,6 +29,13 @@ func report(out io.Writer, full string) error {
 	for _, s := range steps {
 		fmt.Fprintf(&b, "%-44s %5d passed %3d failed %3d skipped %8s\n", s.Name, s.Passed, s.Failed, len(s.Skipped), clock(s.Took))
 	}
+	for _, s := range steps {
+		for _, n := range s.Notes {
+			if strings.Contains(n, "Not met: ") {
+				fmt.Fprintf(&b, "\n%s\n", n)
+			}
+		}
+	}
 	if skipped > 0 {
 		b.WriteString("\nSkipped, and why:\n")
 		for _, s := range skips(steps) {

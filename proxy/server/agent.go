@@ -117,6 +117,9 @@ func (a *Agent) Body() io.Reader {
 	return bodyReader{r, a}
 }
 
+// StopReading makes a Read of the body return at once with an error, from any goroutine.
+func (a *Agent) StopReading() { a.conn.raw.SetReadDeadline(past) }
+
 // bodyReader bounds the wait for each piece of a body.
 type bodyReader struct {
 	r io.Reader

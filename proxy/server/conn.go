@@ -25,6 +25,7 @@ type agentConn struct {
 	fields   head.Fields // reused
 	remote   string
 	spoken   atomic.Bool // a request has come
+	heard    bool        // any byte has come; belongs to the reading goroutine
 	agent    Agent       // of the exchange under way, and of those before
 	readBy   time.Time
 
@@ -33,6 +34,15 @@ type agentConn struct {
 	current *Agent // the exchange under way
 	writeBy time.Time
 	closed  bool
+}
+
+// Read notes that something has come.
+func (c *agentConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.heard = true
+	}
+	return n, err
 }
 
 // Write throws away what fasthttp makes of an answer that has been sent already.

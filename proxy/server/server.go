@@ -185,8 +185,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // malformed answers a request that fasthttp could not parse.
 func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
 	c, ok := ctx.Conn().(*agentConn)
-	if !ok {
-		return
+	if !ok || !c.heard {
+		return // a connection on which nothing was ever said is just closed
 	}
 	a := &Agent{conn: c, ctx: ctx, server: s, Start: time.Now()}
 	a.answer.close = true

@@ -7,7 +7,7 @@ import (
 )
 
 // lastWords is how long one side of a tunnel may still talk once the other has ended.
-const lastWords = time.Second
+const lastWords = 100 * time.Millisecond
 
 // Tunnel hands the connection over once the exchange is over: bytes go both ways between the agent and up until one side has
 // ended and the other was told. The answer to the upgrade must have been written and flushed before. idle bounds the silence

@@ -15,21 +15,23 @@ const readBuffer = 16 << 10
 
 // conn is one connection to an upstream.
 type conn struct {
-	net.Conn          // what is spoken: TCP, Unix, or TLS over raw
-	raw      net.Conn // the socket itself
-	br       *bufio.Reader
-	token    watch.Token
-	pool     *pool
-	reused   bool
-	killed   atomic.Bool
-	hurried  atomic.Bool  // the read deadline was shortened behind readBy's back
-	sent     countedBytes // raw bytes written, for TCP_INFO
-	readBy   time.Time
-	writeBy  time.Time
-	since    time.Time // idle since
-	head     []byte    // reused for response heads
-	resp     Response  // reused: one answer at a time
-	out      []byte    // reused for request heads
+	net.Conn           // what is spoken: TCP, Unix, or TLS over raw
+	raw       net.Conn // the socket itself
+	br        *bufio.Reader
+	token     watch.Token
+	pool      *pool
+	reused    bool
+	killed    atomic.Bool
+	hurried   atomic.Bool            // the read deadline was shortened behind readBy's back
+	interrupt atomic.Pointer[func()] // ends the reading of an upload's next piece
+	deaf      atomic.Bool            // the upstream reads no more
+	sent      countedBytes           // raw bytes written, for TCP_INFO
+	readBy    time.Time
+	writeBy   time.Time
+	since     time.Time // idle since
+	head      []byte    // reused for response heads
+	resp      Response  // reused: one answer at a time
+	out       []byte    // reused for request heads
 }
 
 // countedBytes counts what has been handed to the socket. Owned by the goroutine that writes.
@@ -57,8 +59,16 @@ func (c *conn) Kill() {
 	}
 }
 
-// PeerGone is the watcher's call: an idle connection that the upstream has closed is dropped at once.
-func (c *conn) PeerGone() { c.pool.drop(c) }
+// PeerGone is the watcher's call: an idle connection that the upstream has closed is dropped at once, and an upload on one in
+// use stops, since nobody reads it any more.
+func (c *conn) PeerGone() {
+	if interrupt := c.interrupt.Load(); interrupt != nil {
+		c.deaf.Store(true)
+		(*interrupt)()
+		return
+	}
+	c.pool.drop(c)
+}
 
 // close is for the owner.
 func (c *conn) close() {

@@ -23,9 +23,10 @@ type Request struct {
 	Traceparent []byte
 	Inject      bool
 	// Messages says that a key of ours is sent as Anthropic's API takes it.
-	Messages bool
-	Upgrade  bool   // a WebSocket handshake: Connection and Upgrade are passed on
-	Sent     func() // runs once the request is on its way, while the upstream works; may be nil
+	Messages  bool
+	Upgrade   bool   // a WebSocket handshake: Connection and Upgrade are passed on
+	Sent      func() // runs once the request is on its way, while the upstream works; may be nil
+	Interrupt func() // makes a Read of Stream return at once, from any goroutine; set with Stream
 }
 
 // appendHead writes the request head: the agent's lines in their order, hop-by-hop ones apart, with what belongs to this

@@ -86,7 +86,9 @@ func (u *Upstream) exchange(c *conn, r *Request) (*Response, error) {
 	var err error
 	switch {
 	case r.Stream != nil:
+		c.interrupt.Store(&r.Interrupt)
 		err = r.writeStream(c, limit)
+		c.interrupt.Store(nil)
 	case r.Chunked:
 		err = c.write(c.out, appendChunk(nil, r.Body), limit)
 	default:
@@ -97,7 +99,7 @@ func (u *Upstream) exchange(c *conn, r *Request) (*Response, error) {
 	}
 	if err != nil {
 		// An upstream may answer before it has read all, and close: its answer counts for more than our failed write.
-		if resp, rerr := u.readHead(c, r, time.Second); rerr == nil && resp.Status >= 400 {
+		if resp, rerr := u.readHead(c, r, time.Second); rerr == nil {
 			resp.keep = false
 			return resp, nil
 		}
@@ -105,6 +107,9 @@ func (u *Upstream) exchange(c *conn, r *Request) (*Response, error) {
 	}
 	return u.readHead(c, r, limit)
 }
+
+// errDeaf says that an upstream has closed its side in the middle of an upload; it may have answered before.
+var errDeaf = errors.New("the upstream reads no more of the request")
 
 func appendChunk(b, body []byte) []byte {
 	if len(body) > 0 {
@@ -136,6 +141,8 @@ func (r *Request) writeStream(c *conn, limit time.Duration) error {
 		switch {
 		case err == nil:
 			continue
+		case c.deaf.Load():
+			return errDeaf
 		case !errors.Is(err, io.EOF) || r.Length >= 0 && sent < r.Length:
 			return &Error{Agent, err}
 		case r.Chunked:
