@@ -115,8 +115,10 @@ func (e *exchange) dropHeld() { e.held = nil }
 func (e *exchange) replay() error {
 	h := e.held
 	e.held = nil
-	r := &relay{e: e, resp: &upstream.Response{Status: h.status, Reason: h.reason, Bodiless: h.bodiless},
-		head: filters.ResponseHead{Status: h.status, Fields: h.fields}}
+	r := &relay{
+		e: e, resp: &upstream.Response{Status: h.status, Reason: h.reason, Bodiless: h.bodiless},
+		head: filters.ResponseHead{Status: h.status, Fields: h.fields},
+	}
 	f := server.Sized
 	if h.bodiless {
 		f = server.Bodiless

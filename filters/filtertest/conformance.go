@@ -129,7 +129,7 @@ func (k *kit) closed(filter string, want ...error) {
 	}
 	for i := range want {
 		ok := errors.Is(got[i], want[i])
-		if want[i] == anyCause {
+		if want[i] == errAny {
 			ok = got[i] != nil
 		}
 		if !ok {
@@ -138,7 +138,7 @@ func (k *kit) closed(filter string, want ...error) {
 	}
 }
 
-var anyCause = errors.New("any cause")
+var errAny = errors.New("any cause")
 
 // sequence checks what happened, in order: all of it, or the given ops only.
 func (k *kit) sequence(want string, ops ...filters.Op) {

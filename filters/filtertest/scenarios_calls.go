@@ -70,14 +70,14 @@ func callScenarios() []Scenario {
 			if !o.Cut || string(o.Body) != string(first.Body) {
 				k.Errorf("the agent got cut %t and the body\n%q\nwant a cut after\n%q", o.Cut, o.Body, first.Body)
 			}
-			k.closed("o1", anyCause)
+			k.closed("o1", errAny)
 		}},
 		{Name: "inner ring asks", run: func(k *kit) {
 			k.rings(nil, []filters.Filter{Repeater{k.rec("again"), 1, false}})
 			o := k.play(k.say("first"), k.say("second"))
 			k.fails(o)
 			k.requests(o, 1)
-			k.everyEnd(anyCause)
+			k.everyEnd(errAny)
 		}},
 		{Name: "second attempt", run: func(k *kit) {
 			k.rings(nil, nil)
@@ -86,7 +86,7 @@ func callScenarios() []Scenario {
 			k.gets(o, 200, want.Body)
 			k.requests(o, 2)
 			for _, label := range []string{"i1", "i2"} {
-				k.closed(label, anyCause, nil)
+				k.closed(label, errAny, nil)
 				k.attempts(label, 0, 1)
 			}
 			for _, label := range []string{"o1", "o2"} {
@@ -126,7 +126,7 @@ func callScenarios() []Scenario {
 			o := k.play(k.say("first"), failure(k.c.Dialect, 503), want)
 			k.gets(o, 200, want.Body)
 			k.requests(o, 3)
-			k.closed("i1", nil, anyCause, nil)
+			k.closed("i1", nil, errAny, nil)
 			k.calls("i1", 0, 1, 1)
 			k.attempts("i1", 0, 0, 1)
 			k.closed("o1", nil)

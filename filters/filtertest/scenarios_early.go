@@ -62,7 +62,7 @@ func cutScenarios() []Scenario {
 			o := k.play(Answer{How: Dropped})
 			k.fails(o)
 			k.requests(o, 1)
-			k.everyEnd(anyCause)
+			k.everyEnd(errAny)
 			k.count("o1", filters.OpHead, 0)
 		}},
 		{Name: "clean end without the terminal event", onlyStream: true, run: func(k *kit) {

@@ -39,7 +39,7 @@ func refusalScenarios() []Scenario {
 			r := refusal()
 			k.rings(nil, []filters.Filter{Refuser{Recorder: k.rec("no"), Reply: r, Attempt: 1}})
 			k.refused(k.play(failure(k.c.Dialect, 503)), r, 1)
-			k.closed("i1", anyCause, r)
+			k.closed("i1", errAny, r)
 			k.closed("o1", r)
 		}},
 		{Name: "refusal/inner, hidden call", run: func(k *kit) {
@@ -111,7 +111,7 @@ func (k *kit) failing(ring string, op filters.Op, way string) {
 	cause := ErrPlanned
 	var bad filters.Filter = Failer{Recorder: k.rec("bad"), At: op}
 	if way == "panic" {
-		cause, bad = anyCause, Panicker{Recorder: k.rec("bad"), At: op}
+		cause, bad = errAny, Panicker{Recorder: k.rec("bad"), At: op}
 	}
 	if ring == "outer" {
 		k.rings([]filters.Filter{bad}, nil)
