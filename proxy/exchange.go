@@ -162,9 +162,6 @@ func (e *exchange) view() (*wire.View, error) {
 	return view, err
 }
 
-// storeView remembers the body's structure, and what filters have found out about it, for the conversation's next request.
-func (e *exchange) storeView() { e.p.views.Store(e.key, e.x.View) }
-
 // model returns the model that the agent asked for, "" when it named none.
 func (e *exchange) model() string {
 	if e.modelName == "" {
@@ -390,6 +387,9 @@ func (e *exchange) finish() {
 	e.trace()
 	e.span.End(end)
 	if e.x.View != nil {
+		if len(e.body) >= longBody {
+			e.p.views.Store(e.key, e.x.View) // with what filters have found out about it
+		}
 		e.x.View.Release()
 	}
 	e.recycle()

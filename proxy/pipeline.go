@@ -69,9 +69,6 @@ func (e *exchange) generate() {
 		return
 	}
 	e.outer.SetSink((*agentSink)(e))
-	if len(e.body) >= longBody {
-		e.x.Later(e.storeView) // behind the filters' own work
-	}
 	for again := true; again; e.x.Call++ {
 		if again, err = e.call(); err != nil {
 			e.refuseOr(filters.AsReply(err), err)
