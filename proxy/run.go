@@ -131,7 +131,11 @@ func summarize(w io.Writer, t *telemetry.LedgerTotals, took time.Duration, url, 
 		return fmt.Sprintf("%d + ~%d", known, estimated)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "trapgate: %d requests in %s", t.Exchanges, took.Round(10*time.Millisecond))
+	word := "requests"
+	if t.Exchanges == 1 {
+		word = "request"
+	}
+	fmt.Fprintf(&b, "trapgate: %d %s in %s", t.Exchanges, word, took.Round(10*time.Millisecond))
 	fmt.Fprintf(&b, " | tokens in %s, out %s, cached %s", tokens(t.Tokens.Input, t.Estimated.Input), tokens(t.Tokens.Output, t.Estimated.Output), tokens(t.Tokens.Cached, t.Estimated.Cached))
 	if t.Tokens.Input > 0 {
 		fmt.Fprintf(&b, " (%.0f %%)", 100*float64(t.Tokens.Cached)/float64(t.Tokens.Input))

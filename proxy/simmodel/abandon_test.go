@@ -81,6 +81,7 @@ func TestAbandonedRequestsFreeTheirSlot(t *testing.T) {
 			if took > time.Second || time.Duration(s.FreedAfterMax) > time.Second {
 				t.Errorf("freed after %v (model: %v)", took, time.Duration(s.FreedAfterMax))
 			}
+			eventually(t, "told", func() bool { return state.Load() != nil })
 			if state.Load() != c.state {
 				t.Errorf("state %v, want %s", state.Load(), c.state)
 			}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/internal/telemetry"
+	"github.com/trapgate/trapgate/internal/wire"
+	"github.com/trapgate/trapgate/proxy/upstream"
+)
+
+// A verdict is how an attempt ended.
+type verdict struct {
+	final   bool          // nothing more is tried for this call
+	again   bool          // final, and a filter asks for another call
+	after   time.Duration // not final: the back-off before the same upstream is tried again
+	status  int           // of the upstream; 0: no answer
+	err     error         // final: what to tell the agent, nil when it was told
+	failure error         // what went wrong with the try itself
+}
+
+// nextAttempt prepares the inner ring's view of the attempt.
+func (e *exchange) nextAttempt(up *upstream.Upstream) {
+	model := e.model()
+	to, renamed := up.Config.Rename(model)
+	e.x.CallEdits.Reset()
+	if renamed && !e.x.View.Model.Empty() {
+		e.x.CallEdits.ReplaceModel(e.x.View, to)
+	}
+	e.x.Attempt = filters.Attempt{Number: e.tries, Upstream: up.Config.Name, Model: to}
+	e.x.Trail.Append("host", "attempt", filters.Attr{Key: "upstream", Value: up.Config.Name})
+	e.attempts++
+	e.tries++
+}
+
+// request is what goes upstream: the agent's own, with the edits spliced in.
+func (e *exchange) request() *upstream.Request {
+	body, err := wire.Apply(nil, e.body, &e.x.Edits, &e.x.CallEdits)
+	if err != nil {
+		slog.Error("edits overlap: the request goes out unmodified", "id", e.x.ID, "err", err)
+		body = e.body
+	}
+	e.try = upstream.Request{
+		Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Body: body, Chunked: e.agent.Chunked(),
+		Messages: e.x.Route.Dialect == wire.Messages, Sent: e.onSent,
+	}
+	return &e.try
+}
+
+// requestSent does, while the upstream works, what could wait.
+func (e *exchange) requestSent() {
+	e.sent = e.clock()
+	if err := e.x.RunLater(); err != nil {
+		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
+	}
+	e.identify()
+}
+
+func (e *exchange) identify() {
+	i := &e.x.Identity
+	e.span.Identify(i.Tenant, i.Agent, i.Session, i.Program)
+}
+
+func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *telemetry.Attempt {
+	up.Begin()
+	e.terminal = false
+	e.meter.Reset(e.x.Route.Dialect)
+	start := telemetry.AttemptStart{
+		Upstream: up.Config.Name, Address: up.Config.Host, Model: e.x.Attempt.Model,
+		Number: e.x.Attempt.Number, Call: e.x.Call, Start: e.clock(),
+	}
+	if v := e.x.View; v != nil {
+		if start.Stream = v.Stream; !v.MaxTokens.Empty() {
+			start.MaxTokens = v.MaxTokensValue()
+		}
+	}
+	e.sent = start.Start
+	t := e.span.Attempt(start)
+	if t.Contentful() {
+		t.Content(e.x.View)
+	}
+	if r.Traceparent = t.Traceparent(nil); len(r.Traceparent) > 0 {
+		r.Inject = true
+	}
+	return t
+}
+
+func (e *exchange) endAttempt(up *upstream.Upstream, t *telemetry.Attempt, v *verdict) {
+	e.x.RunLater() // an attempt that never sent its request
+	end := telemetry.AttemptEnd{At: e.clock(), Status: v.status, ErrorType: errorType(v)}
+	if v.status > 0 {
+		end.Answer = e.meter.Answer()
+		end.Estimated = e.estimate(end.Answer, v.status)
+		if e.estimated = end.Estimated; t.Contentful() && !e.stream() {
+			t.Output(e.unary)
+		}
+	}
+	t.End(end)
+	switch {
+	case end.ErrorType == "agent_gone":
+		up.Abandon()
+	default:
+		up.End(v.status == 0 || v.status >= 500)
+	}
+}
+
+// errorType is the closed set that spans and metrics use.
+func errorType(v *verdict) string {
+	if v.err == nil && v.failure == nil && v.status < 400 {
+		return ""
+	}
+	var u *upstream.Error
+	switch {
+	case errors.Is(v.err, filters.ErrShutdown):
+		return "shutdown"
+	case errors.Is(v.err, filters.ErrAgentGone):
+		return "agent_gone"
+	case errors.As(v.failure, &u):
+		return u.Kind.String()
+	case errors.Is(v.err, filters.ErrTruncated):
+		return "truncated"
+	case v.status >= 400:
+		return statusText(v.status)
+	case v.err != nil:
+		return "filter"
+	}
+	return ""
+}
+
+// cause is what the streams of an attempt are closed with.
+func (e *exchange) cause(v verdict) error {
+	switch {
+	case v.err != nil:
+		return v.err
+	case v.failure != nil:
+		return v.failure
+	case !v.final:
+		return errRetried
+	case e.outcome == telemetry.OutcomeTruncated:
+		return filters.ErrTruncated
+	}
+	return nil
+}
+
+var errRetried = errors.New("the upstream's answer asks for another attempt")
