@@ -111,7 +111,7 @@ func (x *Exchange) Later(f func()) {
 }
 
 // RunLater runs what Later registered, in order, once. When one panics the rest is dropped and the panic comes back as a
-// *PanicError, which fails the exchange.
+// *PanicError for the host to log: the request is on its way by then, and what was deferred must not be what an answer needs.
 func (x *Exchange) RunLater() (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -59,10 +59,11 @@ func panicked(v any) error {
 
 // record remembers who made what the upstream now stores under an id.
 func (e *exchange) record() {
-	if e.shown == nil || e.shown.ID == "" || e.x.Route.Dialect != wire.Responses || !strings.HasPrefix(e.shown.ID, "resp") {
+	if e.recorded || e.shown == nil || e.shown.ID == "" || e.x.Route.Dialect != wire.Responses || !strings.HasPrefix(e.shown.ID, "resp") {
 		return
 	}
 	if e.status < 300 {
+		e.recorded = true
 		e.p.ids.put(e.shown.ID, e.owner(), e.x.Attempt.Upstream)
 		if e.rt.bind != nil {
 			e.rt.bind(e.shown.ID, &e.x.Identity)

@@ -61,6 +61,7 @@ type exchange struct {
 	noInner   filters.Flow // of an inner ring without filters
 	terminal  bool         // the dialect's last event has come
 	estimated bool         // the usage of the last attempt was counted by us
+	recorded  bool         // who made the response is known
 }
 
 func (p *pipeline) begin(a *server.Agent) *exchange {
@@ -248,7 +249,6 @@ func (e *exchange) finish() {
 		end.Err = e.err.Error()
 	}
 	end.Pieces = e.pieces()
-	e.record()
 	e.trace()
 	e.span.End(end)
 	if e.x.View != nil {

@@ -73,8 +73,13 @@ func (e *exchange) checkIDs() *filters.Reply {
 			return unknownID("response", id)
 		}
 	}
+	return e.foreignIDs()
+}
+
+// foreignIDs refuses a body that names what another tenant made.
+func (e *exchange) foreignIDs() *filters.Reply {
 	body := plainASCII(e.body)
-	for _, key := range [...]string{"file_id", "file_ids", "container", "container_id", "conversation"} {
+	for _, key := range [...]string{"file_id", "file_ids", "container", "container_id", "conversation", "vector_store_ids"} {
 		if id := e.foreign(key, body); id != "" {
 			return unknownID(key, id)
 		}
@@ -148,7 +153,7 @@ func valueAt(b []byte) gjson.Result {
 }
 
 func providerID(id string) bool {
-	for _, p := range [...]string{"file-", "file_", "cntr_", "container_", "conv_", "resp_"} {
+	for _, p := range [...]string{"file-", "file_", "cntr_", "container_", "conv_", "resp_", "batch_", "msgbatch_", "vs_", "upload_"} {
 		if strings.HasPrefix(id, p) {
 			return true
 		}

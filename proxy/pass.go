@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -13,6 +14,7 @@ import (
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/proxy/config"
+	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
 
@@ -32,8 +34,8 @@ func (e *exchange) pass() {
 
 // passTarget picks the upstream of a path that no piece knows.
 func (e *exchange) passTarget() (*upstream.Upstream, *filters.Reply) {
-	d := wire.Other
-	if e.agent.Fields.Has("anthropic-version") {
+	d := e.x.Route.Dialect
+	if d == wire.Other && e.agent.Fields.Has("anthropic-version") {
 		d = wire.Messages
 	}
 	path, _, _ := strings.Cut(e.x.Target, "?")
@@ -42,7 +44,7 @@ func (e *exchange) passTarget() (*upstream.Upstream, *filters.Reply) {
 		return nil, &filters.Reply{Status: 404, Code: "not_passed_through", NoRetry: true, Message: fmt.Sprintf("no upstream takes %.200s: with a configured key only the paths of routes[].passthrough are forwarded", path)}
 	}
 	if id := storedID(path); id != "" {
-		if up := e.madeBy(id); up != nil {
+		if up := e.madeBy(id); up != nil && (up.Config.Credential == config.CredentialAgent || slices.Contains(order, up)) {
 			return up, nil
 		}
 	}
@@ -65,13 +67,17 @@ func (e *exchange) checkPassed(up *upstream.Upstream) *filters.Reply {
 		return nil
 	}
 	path, _, _ := strings.Cut(e.x.Target, "?")
-	if id := storedID(path); id != "" {
-		if !e.mayUse(id) {
+	named := false
+	for part := range strings.SplitSeq(path, "/") {
+		id, err := url.PathUnescape(part)
+		if err != nil || !providerID(id) {
+			continue
+		}
+		if named = true; !e.mayUse(id) {
 			return unknownID("object", id)
 		}
-		return nil
 	}
-	if e.x.Method == "GET" && keepsObjects(path) {
+	if !named && e.x.Method == "GET" && keepsObjects(path) {
 		return &filters.Reply{Status: 403, Code: "list_not_allowed", NoRetry: true, Message: "a list would show what other keys have made: ask for an id that this key's requests returned"}
 	}
 	return nil
@@ -102,7 +108,11 @@ func (e *exchange) forward(up *upstream.Upstream) {
 		Messages: e.agent.Fields.Has("anthropic-version"),
 		Sent:     func() { e.sent = e.clock() },
 	}
-	if body := e.agent.Body(); body != nil {
+	if reply, err := e.readPassed(up, r); reply != nil || err != nil {
+		e.refuseOr(reply, err)
+		return
+	}
+	if body := e.agent.Body(); body != nil && r.Body == nil {
 		r.Stream, r.Interrupt = body, e.agent.StopReading
 	}
 	var v verdict
@@ -126,12 +136,33 @@ func (e *exchange) forward(up *upstream.Upstream) {
 	e.bindPassed(up)
 }
 
+// readPassed reads a JSON body after all where tenants share a key of ours: it may name what another tenant has made.
+func (e *exchange) readPassed(up *upstream.Upstream, r *upstream.Request) (*filters.Reply, error) {
+	if !e.rt.config.HasAuth() || up.Config.Credential == config.CredentialAgent || !wire.IsJSON(e.agent.Fields.Get("content-type")) {
+		return nil, nil
+	}
+	limit := int(e.rt.config.Limits.Body)
+	body, err := e.agent.ReadBody(limit)
+	switch {
+	case errors.Is(err, server.ErrBodyTooLarge):
+		return tooLarge(limit), nil
+	case err != nil:
+		return nil, errors.Join(filters.ErrAgentGone, err)
+	}
+	e.body, r.Body = body, body
+	return e.foreignIDs(), nil
+}
+
 // bindPassed remembers who made a stored object.
 func (e *exchange) bindPassed(up *upstream.Upstream) {
 	if e.x.Method != "POST" || e.status >= 300 || len(e.unary) == 0 || len(e.unary) > 64<<10 {
 		return
 	}
-	if id := gjson.GetBytes(e.unary, "id").String(); providerID(id) {
+	id := gjson.GetBytes(e.unary, "id").String()
+	if !providerID(id) {
+		return
+	}
+	if _, taken := e.p.ids.ids.Get(id); !taken { // naming what another has made does not make it one's own
 		e.p.ids.put(id, e.owner(), up.Config.Name)
 	}
 }
@@ -171,8 +202,12 @@ func (e *exchange) callersDialect() wire.Dialect {
 func (e *exchange) listModels() {
 	d := e.callersDialect()
 	var ups []*upstream.Upstream
+	own := e.ownUpstream(d)
 	for _, u := range e.rt.upstreams.All() {
-		if u.Config.Speaks(d) || d == wire.Chat && u.Config.Speaks(wire.Responses) {
+		if !u.Config.Speaks(d) && (d != wire.Chat || !u.Config.Speaks(wire.Responses)) {
+			continue
+		}
+		if u.Config.Credential != config.CredentialAgent || u == own {
 			ups = append(ups, u)
 		}
 	}
@@ -184,6 +219,22 @@ func (e *exchange) listModels() {
 	default:
 		e.mergeModels(d, ups)
 	}
+}
+
+// ownUpstream is the one upstream that may be shown the agent's credential, if there is one: it goes to no second.
+func (e *exchange) ownUpstream(d wire.Dialect) (own *upstream.Upstream) {
+	for _, u := range e.rt.upstreams.All() {
+		if u.Config.Credential != config.CredentialAgent {
+			continue
+		}
+		if u.Config.Speaks(d) {
+			return u
+		}
+		if own == nil && d == wire.Chat && u.Config.Speaks(wire.Responses) {
+			own = u
+		}
+	}
+	return own
 }
 
 // mergeModels asks every upstream and lists each model once, those that it is configured to serve, under the names that

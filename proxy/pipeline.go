@@ -44,7 +44,7 @@ func (p *pipeline) Serve(a *server.Agent) {
 		return
 	}
 	switch op := e.x.Route.Op; {
-	case a.Fields.Has("upgrade") && head.Is(a.Fields.Get("upgrade"), "websocket"):
+	case op == wire.Pass && a.Fields.Has("upgrade") && head.Is(a.Fields.Get("upgrade"), "websocket"):
 		e.tunnel()
 	case op == wire.Generate, op == wire.Count, op == wire.Embed:
 		e.generate()
@@ -160,7 +160,7 @@ func (e *exchange) failed(err error, more bool) verdict {
 		}
 	}
 	v.final = true
-	if e.held != nil {
+	if e.held != nil && !e.agent.Started() {
 		v.err = e.replay() // the last answer that an upstream gave
 		return v
 	}
@@ -177,7 +177,7 @@ func (e *exchange) upstreamReply(err error) error {
 	}
 	switch u.Kind {
 	case upstream.Agent:
-		return errors.Join(filters.ErrAgentGone, err)
+		return e.gone(err)
 	case upstream.Connect:
 		return &filters.Reply{Status: 502, Code: "upstream_unreachable", Message: fmt.Sprintf("upstream %s cannot be reached (%v): check that it runs and that its base_url is right", name, u.Err)}
 	case upstream.Timeout:

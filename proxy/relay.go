@@ -61,6 +61,10 @@ func (r *relay) relay() error {
 			err = r.bytes()
 		}
 		e.shown = e.meter.Answer()
+		if e.status == 0 {
+			e.status = r.head.Status
+		}
+		e.record()
 	}
 	if err == nil {
 		_, err = r.inner.End()
@@ -102,7 +106,7 @@ func (r *relay) bytes() error {
 			break
 		}
 		if err != nil {
-			if r.e.terminal {
+			if r.e.terminal && framing != server.Sized {
 				break // all that matters has left
 			}
 			r.flush()
@@ -159,6 +163,10 @@ func (r *relay) meter(ev sse.Event) {
 		r.t.FirstToken(r.e.clock())
 	default:
 		r.t.Chunk(r.e.clock())
+	}
+	if a := m.Answer(); !r.e.recorded && a.ID != "" {
+		r.e.shown, r.e.status = a, r.head.Status
+		r.e.record() // the agent may name it while it is still being made
 	}
 	if n := int64(m.Answer().Events); n&15 == 0 {
 		r.t.Tokens(n)

@@ -16,8 +16,8 @@ import (
 	"github.com/trapgate/trapgate/proxy/server"
 )
 
-// refuseOr ends an exchange that brought no answer: with the reply, else with what err makes of it. When bytes of an answer
-// have left already, the connection is cut.
+// refuseOr ends an exchange that brought no answer: with the reply, else with what err makes of it. When an answer was begun
+// already, the connection is cut.
 func (e *exchange) refuseOr(reply *filters.Reply, err error) {
 	e.agent.Detach()
 	err = e.why(err)
@@ -39,9 +39,7 @@ func (e *exchange) refuseOr(reply *filters.Reply, err error) {
 	}
 	if reply == nil {
 		reply = &filters.Reply{Status: 502, Code: "upstream_closed", Message: "the upstream's answer broke off before it was whole: send the request again"}
-		if e.outcome == telemetry.OutcomeShutdown {
-			reply = &filters.Reply{Status: 503, Code: "shutting_down", Message: "trapgate is shutting down: send the request again", RetryAfter: time.Second}
-		} else if e.outcome == telemetry.OutcomeFailed {
+		if e.outcome == telemetry.OutcomeFailed {
 			reply = &filters.Reply{Status: 500, Code: "internal_error", Message: "trapgate failed on this request; its log has the reason under id " + e.x.ID}
 		}
 	} else if reply.Status < 500 {

@@ -15,22 +15,15 @@ func (e *exchange) tunnel() {
 		e.refuse(&filters.Reply{Status: 426, Code: "websocket_not_supported", NoRetry: true, Message: "model calls go by POST here: WebSockets are tunnelled only while no piece is configured"})
 		return
 	}
-	groups := e.rt.config.Candidates(e.x.Route.Dialect, "")
-	if e.x.Route.Op == wire.Pass {
-		up, reply := e.passTarget()
-		if reply != nil {
-			e.refuse(reply)
-			return
-		}
-		e.upgrade(up)
+	up, reply := e.passTarget()
+	if reply == nil {
+		reply = e.checkPassed(up)
+	}
+	if reply != nil {
+		e.refuse(reply)
 		return
 	}
-	order := e.rt.upstreams.Order(nil, groups, "")
-	if len(order) == 0 {
-		e.refuse(&filters.Reply{Status: 404, Code: "no_upstream", NoRetry: true, Message: "no upstream serves this path"})
-		return
-	}
-	e.upgrade(order[0])
+	e.upgrade(up)
 }
 
 // upgrade sends the handshake; a refusal is passed on at once, as it is.

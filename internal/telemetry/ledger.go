@@ -82,13 +82,13 @@ func (l *Ledger) attempt(model string, a *Answer, estimated, failed bool) {
 }
 
 func (l *Ledger) exchange(e *ExchangeEnd) {
-	l.exchanges.Add(1)
 	if e.Outcome < numOutcomes {
 		l.outcomes[e.Outcome].Add(1)
 	}
 	addNonZero(&l.retries, int64(e.Retries))
 	addNonZero(&l.fallbacks, int64(e.Fallbacks))
 	l.added.observe(e.Added)
+	l.exchanges.Add(1) // last: what is counted here is counted everywhere
 }
 
 // Tokens are sums; Input contains Cached and CacheWrite, Output contains Reasoning.

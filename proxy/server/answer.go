@@ -19,7 +19,6 @@ const (
 type answer struct {
 	framing  Framing
 	started  bool // a head has been gathered
-	sent     bool // bytes have left
 	complete bool
 	close    bool
 	headOnly bool
@@ -61,11 +60,8 @@ func (a *Agent) Head(status int, reason []byte, fields head.Fields, f Framing) {
 	}
 }
 
-// Started reports whether an answer was begun; Sent whether bytes of it have left.
+// Started reports whether an answer was begun.
 func (a *Agent) Started() bool { return a.answer.started }
-
-// Sent reports whether bytes of the answer have left for the agent.
-func (a *Agent) Sent() bool { return a.answer.sent }
 
 // Write adds a piece of the body: one chunk in a chunked answer. Small pieces wait for Flush; p is not kept.
 func (a *Agent) Write(p []byte) error {
@@ -80,7 +76,6 @@ func (a *Agent) Write(p []byte) error {
 	if len(p) <= smallWrite {
 		a.conn.out = append(a.conn.out, p...)
 	} else {
-		w.sent = true
 		if err := a.conn.send(p); err != nil {
 			return err
 		}
@@ -99,7 +94,6 @@ func (a *Agent) Flush() error {
 	if len(a.conn.out) == 0 {
 		return nil
 	}
-	a.answer.sent = true
 	return a.conn.send(nil)
 }
 

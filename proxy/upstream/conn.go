@@ -62,8 +62,8 @@ func (c *conn) Kill() {
 // PeerGone is the watcher's call: an idle connection that the upstream has closed is dropped at once, and an upload on one in
 // use stops, since nobody reads it any more.
 func (c *conn) PeerGone() {
+	c.deaf.Store(true) // the watcher tells only once
 	if interrupt := c.interrupt.Load(); interrupt != nil {
-		c.deaf.Store(true)
 		(*interrupt)()
 		return
 	}
@@ -82,6 +82,9 @@ func (c *conn) close() {
 
 // readWithin sets the read deadline, unless the one that stands is late enough.
 func (c *conn) readWithin(d time.Duration) {
+	if c.hurried.Load() {
+		return
+	}
 	now := time.Now()
 	if left := c.readBy.Sub(now); left > d-d/8 && left <= d {
 		return

@@ -43,7 +43,7 @@ func newPool(w *watch.Watcher, up *config.Upstream) *pool {
 }
 
 // get returns an idle connection, or a new one.
-func (p *pool) get(ctx context.Context) (*conn, error) {
+func (p *pool) get(l Leaver) (*conn, error) {
 	p.mu.Lock()
 	for n := len(p.idle); n > 0; n = len(p.idle) {
 		c := p.idle[n-1]
@@ -56,7 +56,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		c.close()
 	}
 	p.mu.Unlock()
-	return p.dial(ctx)
+	return p.dial(l)
 }
 
 // put takes a connection back after a clean end.
@@ -67,7 +67,7 @@ func (p *pool) put(c *conn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || c.deaf.Load() {
 		c.close()
 		return
 	}
@@ -130,10 +130,20 @@ func (p *pool) stats() (idle int, dials int64) {
 	return len(p.idle), p.dials
 }
 
+// canceller is what a leaving agent does to a dial.
+type canceller func()
+
+// Kill implements what is attached.
+func (c canceller) Kill() { c() }
+
 // dial opens a connection, through a proxy when one is configured, TLS included.
-func (p *pool) dial(ctx context.Context) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.up.ConnectTimeout)
+func (p *pool) dial(l Leaver) (*conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), p.up.ConnectTimeout)
 	defer cancel()
+	if !l.Attach(canceller(cancel)) {
+		return nil, connectError(context.Canceled)
+	}
+	defer l.Detach()
 	p.mu.Lock()
 	p.dials++
 	p.mu.Unlock()
@@ -185,7 +195,7 @@ func (c *conn) dialProxy(ctx context.Context, u *url.URL) error {
 	}
 	c.raw, c.Conn = raw, raw
 	if u.Scheme == "https" {
-		t := tls.Client(raw, &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+		t := tls.Client(counted{raw, c}, &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 		if err := t.HandshakeContext(ctx); err != nil {
 			raw.Close()
 			return fmt.Errorf("proxy %s: TLS: %w", u.Host, err)
@@ -212,7 +222,7 @@ func (c *conn) connect(u *url.URL) error {
 		pass, _ := u.User.Password()
 		req += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+pass)) + "\r\n"
 	}
-	if _, err := c.Conn.Write([]byte(req + "\r\n")); err != nil {
+	if err := c.count(c.Conn.Write([]byte(req + "\r\n"))); err != nil {
 		return err
 	}
 	var answer []byte

@@ -32,9 +32,6 @@ type Response struct {
 	keep bool // the connection may be used again
 }
 
-// Kill ends the connection at once, from any goroutine. It implements what an agent's leaving needs.
-func (r *Response) Kill() { r.c.Kill() }
-
 // Next returns the next piece of the body without waiting for more than one byte of it. io.EOF is the clean end; a body that
 // ends early gives io.ErrUnexpectedEOF.
 func (r *Response) Next() ([]byte, error) {

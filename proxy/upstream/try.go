@@ -185,7 +185,8 @@ func (c *conn) readHeadBlock(limit time.Duration) ([]byte, error) {
 		if n := min(len(b), len(statusStart)); !bytes.Equal(b[:n], statusStart[:n]) {
 			return nil, fmt.Errorf("malformed status line %.40q", b)
 		}
-		if end := bytes.Index(b, headEnd); end >= 0 {
+		// A head with bare line feeds ends before that; the slow way below reads it.
+		if end := bytes.Index(b, headEnd); end >= 0 && !bytes.Contains(b[:end], bareEnd) && bytes.Index(b, mixedEnd) == end+1 {
 			c.head = append(c.head, b[:end+len(headEnd)]...)
 			c.br.Discard(end + len(headEnd))
 			return c.head, nil
@@ -208,6 +209,8 @@ func (c *conn) readHeadBlock(limit time.Duration) ([]byte, error) {
 
 var (
 	headEnd     = []byte("\r\n\r\n")
+	bareEnd     = []byte("\n\n")
+	mixedEnd    = []byte("\n\r\n")
 	statusStart = []byte("HTTP/1.")
 )
 

@@ -386,3 +386,43 @@ func FuzzChunkSize(f *testing.F) {
 		}
 	})
 }
+
+// A head with bare line feeds is read too, and nothing behind it is taken for a part of it.
+func TestHeadWithBareLineFeeds(t *testing.T) {
+	p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readRequest(r)
+		io.WriteString(c, "HTTP/1.1 200 OK\nContent-Length: 14\n\ndata: a\r\n\r\nend")
+	})
+	l := stay()
+	resp, err := newUpstream(t, p, nil).Do(l, post("Content-Length: 2\r\n", "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Close()
+	if body, err := readAll(resp); body != "data: a\r\n\r\nend" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+}
+
+// An upstream that hangs up while its last answer is still being read is not asked on that connection again.
+func TestPeerThatLeftIsNotPooled(t *testing.T) {
+	p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readRequest(r)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+	})
+	u := newUpstream(t, p, nil)
+	for range 5 {
+		l := stay()
+		resp, err := u.Do(l, post("Content-Length: 2\r\n", "{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // the watcher has told by now
+		readAll(resp)
+		l.Detach()
+		resp.Close()
+	}
+	if s := u.State(); s.Redials != 0 || s.Idle != 0 || s.Dials != 5 {
+		t.Errorf("%+v", s)
+	}
+}
