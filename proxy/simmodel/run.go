@@ -28,8 +28,13 @@ func (m *Model) run(ctx context.Context, q *request, a *answer, c *conversation,
 	c.enter("queued")
 	stop := context.AfterFunc(ctx, c.left)
 	defer func() {
-		if at := c.gone.Load(); !stop() && at > 0 {
-			raise(&m.stats.freedAfter, time.Now().UnixNano()-at)
+		switch stopped := stop(); {
+		case stopped && ctx.Err() != nil:
+			c.left() // we saw the end before it was told
+		case !stopped:
+			if at := c.gone.Load(); at > 0 {
+				raise(&m.stats.freedAfter, time.Now().UnixNano()-at)
+			}
 		}
 	}()
 	if err := m.eng.acquire(ctx); err != nil {
