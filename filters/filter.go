@@ -42,7 +42,7 @@ type Stream interface {
 // not by itself make the host parse the answer. It is asked once, right after Open.
 type HeadOnly interface{ HeadOnly() bool }
 
-// Observer may be implemented by a Stream that emits every event just as it came, at once. As long as all streams do, the host
+// Observer may be implemented by a Stream that emits every event just as it came, at once, and asks for no other call. As long as all streams do, the host
 // relays the bytes themselves and shows the events beside. It is asked once, right after Open.
 type Observer interface{ Observes() bool }
 

@@ -118,15 +118,9 @@ func (e *exchange) read() (*filters.Reply, error) {
 	if enc := e.agent.Fields.Get("content-encoding"); len(enc) > 0 && !head.Is(enc, "identity") {
 		return &filters.Reply{Status: 415, Code: "unsupported_encoding", Message: "the request body is compressed (content-encoding): send it plain"}, nil
 	}
-	limit := int(e.rt.config.Limits.Body)
-	body, err := e.agent.ReadBody(limit)
-	switch {
-	case errors.Is(err, server.ErrBodyTooLarge):
-		return tooLarge(limit), nil
-	case err != nil:
-		return nil, errors.Join(filters.ErrAgentGone, err)
+	if reply, err := e.takeBody(); reply != nil || err != nil {
+		return reply, err
 	}
-	e.body = body
 	view, err := e.view()
 	var bad *wire.SyntaxError
 	if errors.As(err, &bad) {
@@ -137,6 +131,20 @@ func (e *exchange) read() (*filters.Reply, error) {
 	e.x.View = view
 	e.span.Model(e.model())
 	return e.checkIDs(), nil
+}
+
+// takeBody reads the whole request body.
+func (e *exchange) takeBody() (*filters.Reply, error) {
+	limit := int(e.rt.config.Limits.Body)
+	body, err := e.agent.ReadBody(limit)
+	switch {
+	case errors.Is(err, server.ErrBodyTooLarge):
+		return tooLarge(limit), nil
+	case err != nil:
+		return nil, errors.Join(filters.ErrAgentGone, err)
+	}
+	e.body = body
+	return nil, nil
 }
 
 // longBody is from which length on it pays to remember how a body begins, in bytes.

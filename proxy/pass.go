@@ -14,7 +14,6 @@ import (
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/proxy/config"
-	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
 
@@ -141,15 +140,10 @@ func (e *exchange) readPassed(up *upstream.Upstream, r *upstream.Request) (*filt
 	if !e.rt.config.HasAuth() || up.Config.Credential == config.CredentialAgent || !wire.IsJSON(e.agent.Fields.Get("content-type")) {
 		return nil, nil
 	}
-	limit := int(e.rt.config.Limits.Body)
-	body, err := e.agent.ReadBody(limit)
-	switch {
-	case errors.Is(err, server.ErrBodyTooLarge):
-		return tooLarge(limit), nil
-	case err != nil:
-		return nil, errors.Join(filters.ErrAgentGone, err)
+	if reply, err := e.takeBody(); reply != nil || err != nil {
+		return reply, err
 	}
-	e.body, r.Body = body, body
+	r.Body = e.body
 	return e.foreignIDs(), nil
 }
 
