@@ -2,6 +2,7 @@ package filters
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,7 @@ type Exchange struct {
 	later []func()
 	few   [2]func() // memory of later, which seldom needs more
 	ran   int       // of later
+	aside aside
 	where atomic.Pointer[string]
 }
 
@@ -112,7 +114,40 @@ func (x *Exchange) Later(f func()) {
 
 // RunLater runs what Later registered, in order, once. When one panics the rest is dropped and the panic comes back as a
 // *PanicError for the host to log: the request is on its way by then, and what was deferred must not be what an answer needs.
-func (x *Exchange) RunLater() (err error) {
+//
+// After RunLaterAside it waits for that instead.
+func (x *Exchange) RunLater() error {
+	if x.aside.begun {
+		x.aside.begun = false
+		x.aside.Wait()
+		return x.aside.err
+	}
+	return x.runLater()
+}
+
+// RunLaterAside is RunLater on another goroutine, for a host whose own has better things to do while much is deferred. It has
+// ended when RunLater returns the next time, which is due before any Event, End or Close; until then Identity is not to be
+// touched, and what is deferred does not call RunLater.
+func (x *Exchange) RunLaterAside() {
+	if x.aside.begun || x.ran == len(x.later) {
+		return
+	}
+	x.aside.begun = true
+	x.aside.Add(1)
+	go func() {
+		defer x.aside.Done()
+		x.aside.err = x.runLater()
+	}()
+}
+
+// aside is work under way on another goroutine.
+type aside struct {
+	sync.WaitGroup
+	begun bool // RunLater has not waited for it yet
+	err   error
+}
+
+func (x *Exchange) runLater() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			x.later, x.ran, err = x.later[:0], 0, caught(v)

@@ -52,6 +52,25 @@ func (e *exchange) request() *upstream.Request {
 // requestSent does, while the upstream works, what could wait.
 func (e *exchange) requestSent() {
 	e.sent = e.clock()
+	switch e.deferred = true; {
+	case e.unread >= muchUnread:
+		e.x.RunLaterAside()
+	case e.stream() && !e.outer.Wants():
+		// The first event may come at any moment, and nobody has to know anything before it leaves.
+	default:
+		e.runLater()
+	}
+}
+
+// muchUnread is from how many bytes of a new conversation on what is deferred gets a goroutine of its own: the answer may come first.
+const muchUnread = 64 << 10
+
+// runLater ends what requestSent has begun. It is due before anything of the answer is shown to a filter.
+func (e *exchange) runLater() {
+	if !e.deferred {
+		return
+	}
+	e.deferred = false
 	if err := e.x.RunLater(); err != nil {
 		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
 	}
@@ -88,6 +107,7 @@ func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *tel
 }
 
 func (e *exchange) endAttempt(up *upstream.Upstream, t *telemetry.Attempt, v *verdict) {
+	e.runLater()
 	e.x.RunLater() // an attempt that never sent its request
 	end := telemetry.AttemptEnd{At: e.clock(), Status: v.status, ErrorType: errorType(v)}
 	if v.status > 0 {

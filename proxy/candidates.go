@@ -66,6 +66,7 @@ func (e *exchange) record() {
 		e.recorded = true
 		e.p.ids.put(e.shown.ID, e.owner(), e.x.Attempt.Upstream)
 		if e.rt.bind != nil {
+			e.runLater()
 			e.rt.bind(e.shown.ID, &e.x.Identity)
 		}
 	}

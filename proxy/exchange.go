@@ -62,6 +62,8 @@ type exchange struct {
 	terminal  bool         // the dialect's last event has come
 	estimated bool         // the usage of the last attempt was counted by us
 	recorded  bool         // who made the response is known
+	deferred  bool         // runLater is due
+	unread    int          // bytes of a body that did not go on from a known one
 }
 
 func (p *pipeline) begin(a *server.Agent) *exchange {
@@ -122,15 +124,21 @@ func (e *exchange) read() (*filters.Reply, error) {
 		return reply, err
 	}
 	view, err := e.view()
-	var bad *wire.SyntaxError
-	if errors.As(err, &bad) {
-		return &filters.Reply{Status: 400, Code: bad.Code, Message: bad.Error()}, nil
-	} else if err != nil {
-		return &filters.Reply{Status: 400, Code: "invalid_json", Message: err.Error()}, nil
+	if err != nil {
+		return malformed(err), nil
 	}
 	e.x.View = view
 	e.span.Model(e.model())
 	return e.checkIDs(), nil
+}
+
+// malformed says what is wrong with a body.
+func malformed(err error) *filters.Reply {
+	var bad *wire.SyntaxError
+	if errors.As(err, &bad) {
+		return &filters.Reply{Status: 400, Code: bad.Code, Message: bad.Error()}
+	}
+	return &filters.Reply{Status: 400, Code: "invalid_json", Message: err.Error()}
 }
 
 // takeBody reads the whole request body.
@@ -153,11 +161,15 @@ const longBody = 16 << 10
 // view reads the body; of a known conversation only what is new in it.
 func (e *exchange) view() (*wire.View, error) {
 	d := e.x.Route.Dialect
+	e.unread = len(e.body)
 	if len(e.body) < longBody {
 		return wire.Acquire(d, e.body, wire.Limits{})
 	}
 	e.key = e.bodyKey()
-	view, _, err := e.p.views.Lookup(e.key, d, e.body, wire.Limits{})
+	view, known, err := e.p.views.Lookup(e.key, d, e.body, wire.Limits{})
+	if known {
+		e.unread = 0
+	}
 	return view, err
 }
 

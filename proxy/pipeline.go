@@ -137,6 +137,9 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	}
 	e.dropHeld()
 	v.final = true
+	if e.rt.inner.Len() > 0 {
+		e.runLater()
+	}
 	answer := e.answer(resp, inner, t)
 	if v.err = answer.relay(); v.err == nil {
 		e.logClose(inner.Close(e.cause(v)))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/trapgate/trapgate/internal/head"
 	"github.com/trapgate/trapgate/internal/sse"
 	"github.com/trapgate/trapgate/internal/telemetry"
+	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
@@ -100,6 +102,9 @@ func (r *relay) bytes() error {
 			if err := r.flush(); err != nil {
 				return err
 			}
+			if r.head.Stream && r.e.agent.Started() {
+				r.e.runLater()
+			}
 		}
 		piece, err := r.resp.Next()
 		if errors.Is(err, io.EOF) {
@@ -112,26 +117,55 @@ func (r *relay) bytes() error {
 			r.flush()
 			return err
 		}
-		if r.head.Stream {
-			if err := r.observe(piece); err != nil {
-				return err
-			}
-		} else {
-			r.e.keep(piece)
-		}
-		if framing == server.Sized && r.resp.Complete() {
-			r.release()
-		}
-		if err := r.write(piece); err != nil {
+		if err := r.piece(piece, framing); err != nil {
 			return err
 		}
 	}
 	r.over()
 	if r.observed && !r.head.Stream && len(r.e.unary) < maxUnary {
+		r.e.runLater()
 		return r.inner.Emit(filters.Event{Raw: r.e.unary, Data: r.e.unary, Body: true})
 	}
 	return nil
 }
+
+// piece passes one piece on and reads it: mostly in the other order.
+func (r *relay) piece(piece []byte, framing server.Framing) error {
+	switch {
+	case !r.head.Stream:
+		r.e.keep(piece)
+	case framing == server.Sized || !r.hasty(piece):
+		if err := r.observe(piece); err != nil {
+			return err
+		}
+	default:
+		if err := r.write(piece); err != nil {
+			return err
+		}
+		if !r.resp.More() {
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
+		return r.observe(piece)
+	}
+	if framing == server.Sized && r.resp.Complete() {
+		r.release()
+	}
+	return r.write(piece)
+}
+
+// hasty reports whether a piece of a stream may leave before it has been read: nobody has to know first what the agent can then
+// act on, and it is whole events of which none ends the stream.
+func (r *relay) hasty(piece []byte) bool {
+	return !r.observed && r.e.x.Route.Dialect == wire.Chat && bytes.HasSuffix(piece, eventEnd) &&
+		len(r.e.parser.Rest()) == 0 && !bytes.Contains(piece, done)
+}
+
+var (
+	eventEnd = []byte("\n\n")
+	done     = []byte("[DONE]")
+)
 
 // observe reads events as they pass.
 func (r *relay) observe(piece []byte) error {
@@ -140,6 +174,7 @@ func (r *relay) observe(piece []byte) error {
 	for ev, ok := p.Next(); ok; ev, ok = p.Next() {
 		r.meter(ev)
 		if r.observed {
+			r.e.runLater()
 			if err := r.inner.Emit(filters.Event{Raw: ev.Raw, Name: ev.Name, Data: ev.Data}); err != nil {
 				return err
 			}
@@ -199,6 +234,7 @@ func (r *relay) release() {
 
 // events passes a stream through the rings, one event at a time.
 func (r *relay) events() error {
+	r.e.runLater()
 	if r.e.x.Call == 0 || !r.e.agent.Started() {
 		r.startHead(server.Chunked)
 	}
@@ -258,6 +294,7 @@ func (r *relay) write(p []byte) error {
 
 // document passes a whole JSON body through the rings. Its head leaves with it, since its length is known only then.
 func (r *relay) document() error {
+	r.e.runLater()
 	r.e.unary = r.e.unary[:0]
 	if r.e.agent.Started() {
 		return &filters.Reply{Status: 502, Code: "upstream_error", Message: fmt.Sprintf("upstream %s answered %d to a later call of this exchange", r.e.x.Attempt.Upstream, r.head.Status)}

@@ -88,29 +88,48 @@ func (s *scanner) element() bool {
 // str takes the string whose opening quote is next. Eight bytes at a time are searched for quotes, backslashes and control
 // bytes. In an agent's body an escape comes every 15 to 30 bytes, so calls to IndexByte would be the slower way; and the
 // words are read at a fixed stride, so that the processor need not wait for one escape to know where to look for the next.
+// What is longer than some words is read by skipBlocks, where there is one.
 func (s *scanner) str() bool {
 	b := s.b
 	start := s.i
 	p := start + 1
-	var high, escaped uint64      // escaped covers the first byte of the word when the word before ended in a backslash
-	for p >= 0 && p+8 <= len(b) { // p >= 0 spares the bounds check
-		w := binary.LittleEndian.Uint64(b[p : p+8])
-		high |= w
-		m := special(w) &^ escaped
-		escaped = 0
-		for m != 0 {
-			k := bits.TrailingZeros64(m) >> 3
-			at := p + k
-			if b[at] != '\\' {
-				return s.endOrControl(start, at, high)
-			}
-			if at+1 >= len(b) || !short[b[at+1]] && !s.escape(at) {
-				return s.fail(at, CodeInvalidJSON, "invalid escape in a string")
-			}
-			m &= ^uint64(0) << (8*uint(k) + 16)
-			escaped = uint64(k+1) >> 3 * 0xff
+	var high, escaped uint64 // escaped covers the first byte of the word when the word before ended in a backslash
+	for words := p + blockLen; ; words = p + blockLen {
+		if !vector {
+			words = len(b)
 		}
-		p += 8
+		for p >= 0 && p < words && p+8 <= len(b) { // p >= 0 spares the bounds check
+			w := binary.LittleEndian.Uint64(b[p : p+8])
+			high |= w
+			m := special(w) &^ escaped
+			escaped = 0
+			for m != 0 {
+				k := bits.TrailingZeros64(m) >> 3
+				at := p + k
+				if b[at] != '\\' {
+					return s.endOrControl(start, at, high)
+				}
+				if at+1 >= len(b) || !short[b[at+1]] && !s.escape(at) {
+					return s.fail(at, CodeInvalidJSON, "invalid escape in a string")
+				}
+				m &= ^uint64(0) << (8*uint(k) + 16)
+				escaped = uint64(k+1) >> 3 * 0xff
+			}
+			p += 8
+		}
+		if p+blockLen > len(b) && p+8 > len(b) {
+			break
+		}
+		if p+blockLen <= len(b) {
+			passed, carry, over := skipBlocks(&b[p], (len(b)-p)&^(blockLen-1), escaped&1)
+			if p += passed; passed > 0 && carry != 0 && (p >= len(b) || !short[b[p]] && !s.escape(p-1)) {
+				return s.fail(p-1, CodeInvalidJSON, "invalid escape in a string") // its letter was not passed
+			}
+			escaped = carry * 0xff
+			if over != 0 {
+				high |= highs
+			}
+		}
 	}
 	if escaped != 0 {
 		p++
@@ -131,6 +150,9 @@ func (s *scanner) str() bool {
 	}
 	return s.fail(len(b), CodeInvalidJSON, "string without an end")
 }
+
+// blockLen is what skipBlocks passes at a time, in bytes, and after how many words it is worth a call.
+const blockLen = 64
 
 // special has the top bit of each byte that is a quote, a backslash or a control byte.
 func special(w uint64) uint64 {

@@ -18,6 +18,7 @@ type Upstream struct {
 
 	pool    *pool
 	breaker circuitbreaker.CircuitBreaker[any]
+	streak  atomic.Int32 // of successes, up to the breaker's window
 	busy    atomic.Int64
 	redials atomic.Int64
 }
@@ -42,9 +43,13 @@ func NewSet(w *watch.Watcher, s *config.Snapshot, old *Set) *Set {
 	return set
 }
 
+// window is how many outcomes the breaker looks at. After as many successes it knows nothing else, and one more tells it
+// nothing: it is left alone until something fails.
+const window = 10
+
 // newBreaker opens after 5 failures of the last 10 and lets a probe through after 10 s.
 func newBreaker() circuitbreaker.CircuitBreaker[any] {
-	return circuitbreaker.NewBuilder[any]().WithFailureThresholdRatio(5, 10).WithDelay(10 * time.Second).WithSuccessThreshold(1).Build()
+	return circuitbreaker.NewBuilder[any]().WithFailureThresholdRatio(5, window).WithDelay(10 * time.Second).WithSuccessThreshold(1).Build()
 }
 
 func (s *Set) named(name string) *Upstream {
@@ -78,16 +83,21 @@ func (s *Set) All() []*Upstream { return s.list }
 // Begin and End count the attempts under way: that is what balancing looks at.
 func (u *Upstream) Begin() {
 	u.busy.Add(1)
-	u.breaker.TryAcquirePermit() // lets an open breaker become half open when its time has come
+	if u.streak.Load() < window {
+		u.breaker.TryAcquirePermit() // lets an open breaker become half open when its time has come
+	}
 }
 
 // End closes Begin and tells the breaker how it went: only what shows a broken upstream counts as failed.
 func (u *Upstream) End(failed bool) {
 	u.busy.Add(-1)
-	if failed {
+	switch n := u.streak.Load(); {
+	case failed:
+		u.streak.Store(0)
 		u.breaker.RecordFailure()
-	} else {
+	case n < window:
 		u.breaker.RecordSuccess()
+		u.streak.CompareAndSwap(n, n+1) // who comes second at once counts for nothing, and the next one does
 	}
 }
 
