@@ -60,9 +60,10 @@ func (c *Chain) OpenIn(empty *Flow, ctx context.Context, x *Exchange) (*Flow, er
 		o := &f.links[i]
 		o.flow, o.index, o.start = f, i, start
 		x.where.Store(&c.names[i])
+		waited := x.Waited
 		err := f.open(ctx, o)
 		end := clock()
-		o.spent, start = end-start, end
+		o.spent, start = end-start-(x.Waited-waited), end
 		if err != nil {
 			return f, err
 		}

@@ -18,6 +18,12 @@ var (
 	ErrShutdown = errors.New("filters: the host is shutting down")
 )
 
+// ErrPlain is what Head of a stream of the inner ring returns when the upstream may have refused the request for what the filter
+// had added to it. The host gives the answer up and makes the attempt once more at the same upstream, at once, with
+// Attempt.Plain set; it counts as no retry. It is only for an answer of which nothing has gone to the agent, and not for an
+// attempt that is plain already.
+var ErrPlain = errors.New("filters: once more, without what was added")
+
 // What a host or a filter did that it must not do.
 var (
 	errClosed = errors.New("filters: the flow is closed")

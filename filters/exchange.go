@@ -38,6 +38,15 @@ type Exchange struct {
 
 	Call    int     // number of the call, from 0; the host counts it up when a filter has asked for another
 	Attempt Attempt // the attempt under way, for the inner ring
+	// Answer is what the host has read of the attempt's answer: it grows while events pass, is complete in End and Close, and
+	// is only to be read. nil outside of an attempt.
+	Answer *wire.Answer
+
+	// KeepAlive sends a comment to an agent that waits for a stream, so that it goes on waiting. The first one commits a
+	// status of 200: what fails from then on reaches the agent as an error event. nil when this exchange cannot have one.
+	KeepAlive func() error
+	// Waited is how long filters have held the exchange for its turn, in all: the host does not count it as added by us.
+	Waited time.Duration
 
 	// Decide says whether a tool call may run. nil means yes.
 	Decide func(call ToolCall) error
@@ -54,9 +63,51 @@ type Exchange struct {
 
 // An Attempt is one try of a call at one upstream.
 type Attempt struct {
-	Number   int    // from 0 within the call
-	Upstream string // its configured name
-	Model    string // the model's name there, after rename
+	Number     int    // from 0 within the call
+	Upstream   string // its configured name
+	Model      string // the model's name there, after rename
+	Credential Credential
+	Plain      bool // the attempt before was refused for what a filter had added (ErrPlain): add nothing that can be left out
+	// Left is what a filter of the inner ring has left for the next attempt of the exchange, by the filter's name.
+	Left Left
+}
+
+// Credential says whose credential an attempt carries.
+type Credential uint8
+
+const (
+	AgentsCredential Credential = iota // what the agent sent
+	OurCredential                      // the upstream's configured key
+	NoCredential
+)
+
+// Left holds what filters leave from one attempt to the next. The zero value is empty.
+type Left struct{ list []left }
+
+type left struct {
+	filter string
+	value  any
+}
+
+// Put leaves a value, in the place of the filter's last one.
+func (l *Left) Put(filter string, value any) {
+	for i := range l.list {
+		if l.list[i].filter == filter {
+			l.list[i].value = value
+			return
+		}
+	}
+	l.list = append(l.list, left{filter, value})
+}
+
+// Get returns what a filter has left, nil for nothing.
+func (l *Left) Get(filter string) any {
+	for i := range l.list {
+		if l.list[i].filter == filter {
+			return l.list[i].value
+		}
+	}
+	return nil
 }
 
 // A ToolCall is what Decide is asked about.
@@ -97,7 +148,8 @@ func (x *Exchange) Reset() {
 	x.Method, x.Target, x.Fields, x.View = "", "", nil, nil
 	x.AuthName, x.Remote = "", ""
 	x.Identity = Identity{Chains: chains}
-	x.Call, x.Attempt = 0, Attempt{}
+	x.Call, x.Attempt, x.Answer = 0, Attempt{}, nil
+	x.KeepAlive, x.Waited = nil, 0
 	x.Decide, x.Background = nil, nil
 	x.later, x.ran = later, 0
 	x.where.Store(nil)

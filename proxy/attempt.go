@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/filters/schedule"
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/internal/wire"
+	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
 
@@ -15,6 +17,7 @@ import (
 type verdict struct {
 	final   bool          // nothing more is tried for this call
 	again   bool          // final, and a filter asks for another call
+	plain   bool          // not final: once more at the same upstream, without what we had added
 	after   time.Duration // not final: the back-off before the same upstream is tried again
 	status  int           // of the upstream; 0: no answer
 	err     error         // final: what to tell the agent, nil when it was told
@@ -29,10 +32,27 @@ func (e *exchange) nextAttempt(up *upstream.Upstream) {
 	if renamed && !e.x.View.Model.Empty() {
 		e.x.CallEdits.ReplaceModel(e.x.View, to)
 	}
-	e.x.Attempt = filters.Attempt{Number: e.tries, Upstream: up.Config.Name, Model: to}
+	e.x.Attempt = filters.Attempt{
+		Number: e.tries, Upstream: up.Config.Name, Model: to, Credential: credentialOf(up.Config), Plain: e.plain, Left: e.x.Attempt.Left,
+	}
+	e.meter.Reset(e.x.Route.Dialect)
+	e.x.Answer = e.meter.Answer()
+	e.terminal = false
+	e.sendAsStream(up)
 	e.x.Trail.Append("host", "attempt", filters.Attr{Key: "upstream", Value: up.Config.Name})
+	e.plain = false
 	e.attempts++
 	e.tries++
+}
+
+func credentialOf(u *config.Upstream) filters.Credential {
+	switch u.Credential {
+	case config.CredentialAgent:
+		return filters.AgentsCredential
+	case config.CredentialKey:
+		return filters.OurCredential
+	}
+	return filters.NoCredential
 }
 
 // request is what goes upstream: the agent's own, with the edits spliced in.
@@ -52,6 +72,9 @@ func (e *exchange) request() *upstream.Request {
 // requestSent does, while the upstream works, what could wait.
 func (e *exchange) requestSent() {
 	e.sent = e.clock()
+	if e.identified {
+		return
+	}
 	switch e.deferred = true; {
 	case e.unread >= muchUnread:
 		e.x.RunLaterAside()
@@ -65,6 +88,14 @@ func (e *exchange) requestSent() {
 // muchUnread is from how many bytes of a new conversation on what is deferred gets a goroutine of its own: the answer may come first.
 const muchUnread = 64 << 10
 
+// runDeferred does now what else would wait until the request is on its way.
+func (e *exchange) runDeferred() {
+	if !e.identified {
+		e.deferred = true
+		e.runLater()
+	}
+}
+
 // runLater ends what requestSent has begun. It is due before anything of the answer is shown to a filter.
 func (e *exchange) runLater() {
 	if !e.deferred {
@@ -74,6 +105,7 @@ func (e *exchange) runLater() {
 	if err := e.x.RunLater(); err != nil {
 		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
 	}
+	e.identified = true
 	e.identify()
 }
 
@@ -84,8 +116,6 @@ func (e *exchange) identify() {
 
 func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *telemetry.Attempt {
 	up.Begin()
-	e.terminal = false
-	e.meter.Reset(e.x.Route.Dialect)
 	start := telemetry.AttemptStart{
 		Upstream: up.Config.Name, Address: up.Config.Host, Model: e.x.Attempt.Model,
 		Number: e.x.Attempt.Number, Call: e.x.Call, Start: e.clock(),
@@ -156,6 +186,8 @@ func (e *exchange) cause(v verdict) error {
 		return v.err
 	case v.failure != nil:
 		return v.failure
+	case !v.final && e.held != nil && e.held.status == v.status:
+		return retried{e.held}
 	case !v.final:
 		return errRetried
 	case e.outcome == telemetry.OutcomeTruncated:
@@ -165,3 +197,17 @@ func (e *exchange) cause(v verdict) error {
 }
 
 var errRetried = errors.New("the upstream's answer asks for another attempt")
+
+// retried is errRetried with the answer, which no filter has been shown: it may say what the upstream's limits are.
+type retried struct{ answer *heldAnswer }
+
+var _ schedule.Answered = retried{}
+
+func (retried) Error() string { return errRetried.Error() }
+
+func (retried) Unwrap() error { return errRetried }
+
+// Answered implements schedule.Answered.
+func (r retried) Answered() (status int, fields filters.Fields, body []byte) {
+	return r.answer.status, r.answer.fields, r.answer.body
+}

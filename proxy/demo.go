@@ -52,15 +52,18 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	model.Close()
+	data, err := os.MkdirTemp("", "trapgate-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(data)
 	var g *gateway
 	through, model, err := c.side(ctx, s, "through Trapgate", func(url string) (string, error) {
 		var err error
-		g, err = newGateway(ctx, gatewayOptions{env: config.Env{Lookup: func(name string) (string, bool) {
-			if name == "HOME" || name == "XDG_STATE_HOME" {
-				return os.TempDir(), true
-			}
-			return "", false
-		}}, log: s.err, quiet: true, flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: url}})
+		g, err = newGateway(ctx, gatewayOptions{
+			env: config.Env{Lookup: func(string) (string, bool) { return "", false }}, log: s.err, quiet: true,
+			flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: url, Data: data, Schedule: true},
+		})
 		if err != nil {
 			return "", err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/internal/assemble"
 	"github.com/trapgate/trapgate/internal/head"
 	"github.com/trapgate/trapgate/internal/sse"
 	"github.com/trapgate/trapgate/internal/telemetry"
@@ -44,26 +45,35 @@ type exchange struct {
 	shown      *wire.Answer      // what the agent was shown
 
 	attempts, retries, fallbacks int
+	refusals                     int           // of the upstream, that sent the call back to the queue
 	tries                        int           // of the call under way
 	waited                       time.Duration // back-off so far
 	held                         *heldAnswer
 
-	sent      time.Time     // the attempt's request had been written
-	head      time.Time     // the attempt's head had been read, or it failed
-	waiting   time.Duration // in upstreams, over all attempts, up to the head
-	added     time.Duration // by us, up to the head
-	outcome   telemetry.Outcome
-	state     telemetry.State
-	code      string
-	err       error
-	key       uint64 // of the body's beginning, for views
-	modelName string
-	noInner   filters.Flow // of an inner ring without filters
-	terminal  bool         // the dialect's last event has come
-	estimated bool         // the usage of the last attempt was counted by us
-	recorded  bool         // who made the response is known
-	deferred  bool         // runLater is due
-	unread    int          // bytes of a body that did not go on from a known one
+	sent       time.Time     // the attempt's request had been written
+	head       time.Time     // the attempt's head had been read, or it failed
+	waiting    time.Duration // in upstreams, over all attempts, up to the head
+	added      time.Duration // by us, up to the head
+	outcome    telemetry.Outcome
+	state      telemetry.State
+	code       string
+	err        error
+	key        uint64 // of the body's beginning, for views
+	modelName  string
+	noInner    filters.Flow        // of an inner ring without filters
+	inner      *filters.Flow       // of the attempt under way, or the last one
+	plain      bool                // the next attempt goes without what we had added
+	doubted    bool                // an upstream may refuse streams: the plain attempt will tell
+	committed  bool                // a comment of ours has gone out, and a status of 200 with it
+	answering  bool                // behind it, bytes of an answer have
+	assembly   *assemble.Assembler // of the attempt under way, when a unary call was sent as a stream
+	keepalive  func() error        // keepAlive
+	terminal   bool                // the dialect's last event has come
+	estimated  bool                // the usage of the last attempt was counted by us
+	recorded   bool                // who made the response is known
+	deferred   bool                // runLater is due
+	identified bool                // and has been done
+	unread     int                 // bytes of a body that did not go on from a known one
 }
 
 func (p *pipeline) begin(a *server.Agent) *exchange {
@@ -73,6 +83,9 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 	x := e.x
 	x.ID, x.Start, x.Route = newID(), a.Start, wire.Match(a.Method, path)
 	x.Method, x.Target, x.Fields, x.Remote = a.Method, a.Target, a.Fields, a.Remote()
+	if x.Route.Op == wire.Generate {
+		x.KeepAlive = e.keepalive // until it is known that no stream was asked for
+	}
 	e.span = p.telemetry.Begin(telemetry.ExchangeStart{
 		Start: a.Start, ID: e.x.ID, Method: a.Method, Target: a.Target, Route: e.x.Route, Fields: a.Fields,
 		Where: e.x,
@@ -82,7 +95,7 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 
 var exchanges = sync.Pool{New: func() any {
 	e := &exchange{x: new(filters.Exchange)}
-	e.onSent = e.requestSent
+	e.onSent, e.keepalive = e.requestSent, e.keepAlive
 	return e
 }}
 
@@ -97,7 +110,7 @@ func (e *exchange) recycle() {
 		e.unary = nil
 	}
 	e.x.Reset()
-	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent}
+	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent, keepalive: e.keepalive}
 	exchanges.Put(e)
 }
 
@@ -128,6 +141,9 @@ func (e *exchange) read() (*filters.Reply, error) {
 		return malformed(err), nil
 	}
 	e.x.View = view
+	if !view.Stream {
+		e.x.KeepAlive = nil
+	}
 	e.span.Model(e.model())
 	return e.checkIDs(), nil
 }
@@ -263,7 +279,7 @@ func (e *exchange) finish() {
 	e.dropHeld()
 	end := telemetry.ExchangeEnd{
 		At: e.clock(), Status: e.status, Outcome: e.outcome, State: e.state, Answer: e.shown,
-		Attempts: e.attempts, Retries: e.retries, Fallbacks: e.fallbacks, Added: e.added, Code: e.code, Estimated: e.estimated,
+		Attempts: e.attempts, Retries: e.retries + e.refusals, Fallbacks: e.fallbacks, Added: e.added, Code: e.code, Estimated: e.estimated, Queued: e.x.Waited,
 	}
 	if e.err != nil {
 		end.Err = e.err.Error()

@@ -30,6 +30,7 @@ const prefixMemory = 4 << 20
 type gateway struct {
 	pipeline  *pipeline
 	identity  *identity.Filter
+	schedule  *scheduling // nil as long as no configuration has asked for it
 	server    *server.Server
 	admin     *admin.Server // nil when off
 	listener  net.Listener
@@ -69,9 +70,11 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	if g.watcher, err = watch.New(); err != nil {
 		return nil, err
 	}
-	g.identity = identity.New(identity.Options{})
+	g.identity = identity.New(identity.Options{Secret: tenantSecret(snap)})
 	g.pipeline = &pipeline{telemetry: g.telemetry, views: wire.NewPrefixCache(prefixMemory), ids: newOwnership()}
-	g.install(snap)
+	if err = g.install(ctx, snap); err != nil {
+		return nil, err
+	}
 	if g.listener, err = listen(snap.Listen); err != nil {
 		return nil, err
 	}
@@ -88,7 +91,7 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	}
 	close(g.started)
 	if now := g.config.Current(); now != snap { // changed meanwhile
-		g.install(now)
+		g.reinstall(now)
 	}
 	go func() {
 		g.served <- g.server.Serve(g.listener)
@@ -115,10 +118,23 @@ func (g *gateway) openLog(snap *config.Snapshot, o gatewayOptions) *slog.Logger 
 	return log
 }
 
-// install makes a snapshot's runtime and swaps it in; exchanges under way keep theirs.
-func (g *gateway) install(snap *config.Snapshot) {
+// install makes a snapshot's runtime and swaps it in; exchanges under way keep theirs. On an error the old one stays.
+func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error) {
 	old := g.pipeline.current.Load()
-	rt := &runtime{config: snap, outer: filters.NewChain(g.identity), inner: filters.NewInnerChain(), bind: g.identity.Bind}
+	outer, inner := []filters.Filter{g.identity}, []filters.Filter(nil)
+	if snap.Schedule != nil {
+		if g.schedule == nil {
+			g.schedule, err = newScheduling(ctx, snap, g.telemetry)
+		} else {
+			err = g.schedule.configure(snap)
+		}
+		if err != nil {
+			return err
+		}
+		outer = append(outer, g.schedule.filter.Outer())
+		inner = append(inner, g.schedule.filter)
+	}
+	rt := &runtime{config: snap, outer: filters.NewChain(outer...), inner: filters.NewInnerChain(inner...), bind: g.identity.Bind}
 	if old == nil {
 		rt.upstreams = upstream.NewSet(g.watcher, snap, nil)
 	} else {
@@ -128,6 +144,17 @@ func (g *gateway) install(snap *config.Snapshot) {
 	if old != nil {
 		old.upstreams.Close()
 	}
+	return nil
+}
+
+// reinstall is install while agents are served.
+func (g *gateway) reinstall(snap *config.Snapshot) {
+	if err := g.install(context.Background(), snap); err != nil {
+		g.telemetry.ConfigReloaded(err)
+		slog.Error("configuration not taken over: the old one stays in force", "error", err)
+		return
+	}
+	slog.Info("configuration taken over", "generation", snap.Generation)
 }
 
 // reloaded is told of every change of the configuration: a good one is in force from here on, a bad one changes nothing.
@@ -145,8 +172,7 @@ func (g *gateway) reloaded(snap *config.Snapshot, err error) {
 	for _, w := range snap.Warnings {
 		slog.Warn(w.String())
 	}
-	g.install(snap)
-	slog.Info("configuration taken over", "generation", snap.Generation)
+	g.reinstall(snap)
 }
 
 // listen binds an address; a Unix socket left behind by a dead process is replaced.
@@ -257,6 +283,9 @@ func (g *gateway) abandon() {
 	}
 	if g.config != nil {
 		g.config.Close()
+	}
+	if g.schedule != nil {
+		g.schedule.close()
 	}
 	if g.watcher != nil {
 		g.watcher.Close()

@@ -45,6 +45,7 @@ type commands struct {
 	Sim     simCommand     `cmd:"" help:"Serve the simulated model alone."`
 	Check   checkCommand   `cmd:"" help:"Check a configuration file as serve would load it."`
 	Top     topCommand     `cmd:"" help:"Show what is in flight."`
+	Usage   usageCommand   `cmd:"" help:"Add up tokens and money: by tenant, agent, model, day or upstream."`
 	Health  healthCommand  `cmd:"" help:"Ask a running Trapgate whether it is ready: for exec probes."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -92,11 +92,13 @@ func (e *exchange) call() (again bool, err error) {
 		switch {
 		case v.final:
 			return v.again, v.err
+		case v.plain:
+			e.plain = true // the same once more, without what we had added
+			next--
 		case more:
 			e.fallbacks++
 			e.x.Trail.Append("host", "fallback", filters.Attr{Key: "from", Value: up.Config.Name}, filters.Attr{Key: "to", Value: order[next+1].Config.Name})
 		default:
-			e.retries++
 			e.x.Trail.Append("host", "retry", filters.Attr{Key: "after_ms", Value: v.after.Milliseconds()})
 			if err := e.wait(v.after); err != nil { // a back-off holds no slot
 				return false, err
@@ -110,7 +112,12 @@ func (e *exchange) call() (again bool, err error) {
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	e.nextAttempt(up)
+	if e.rt.inner.Len() > 0 { // it needs to know whose attempt it is, and may hold it
+		e.runDeferred()
+		e.enter(telemetry.StateQueued)
+	}
 	inner, err := e.rt.inner.OpenIn(&e.noInner, e.agent, e.x)
+	e.inner = inner
 	defer func() { e.logClose(inner.Close(e.cause(v))) }()
 	if err != nil {
 		return verdict{final: true, err: e.why(err)}
@@ -132,16 +139,23 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 		if !e.agent.Detach() {
 			resp.Spoil()
 		}
-		v.after = after
+		if !e.held.spent() {
+			v.after = after
+			return v
+		}
+		v.final, v.err = true, e.replay()
 		return v
 	}
 	e.dropHeld()
 	v.final = true
-	if e.rt.inner.Len() > 0 {
-		e.runLater()
-	}
 	answer := e.answer(resp, inner, t)
-	if v.err = answer.relay(); v.err == nil {
+	if v.err = answer.relay(); answer.next != nil {
+		return answer.next(v, more)
+	}
+	if v.err == nil {
+		if e.doubted && resp.Status < 300 {
+			up.RefuseStreams()
+		}
 		e.logClose(inner.Close(e.cause(v)))
 		v.again, err = answer.end()
 		v.err = e.why(err)
@@ -163,7 +177,7 @@ func (e *exchange) failed(err error, more bool) verdict {
 		}
 	}
 	v.final = true
-	if e.held != nil && !e.agent.Started() {
+	if e.held != nil && !e.begun() {
 		v.err = e.replay() // the last answer that an upstream gave
 		return v
 	}

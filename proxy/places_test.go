@@ -36,6 +36,14 @@ func TestSessionsStayOnTheirReplica(t *testing.T) {
 			}
 			m := g.do(t, post("/v1/chat/completions", body, lines...))
 			at := m.get("x-replica")
+			eventually(t, "all exchanges to end", func() bool { // a busy replica loses sessions
+				for _, u := range g.pipeline.current.Load().upstreams.All() {
+					if u.State().Busy > 0 {
+						return false
+					}
+				}
+				return true
+			})
 			if home[name] == "" {
 				home[name] = at
 			} else if home[name] != at {

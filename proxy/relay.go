@@ -31,8 +31,10 @@ type relay struct {
 	head     filters.ResponseHead
 	filtered bool // a filter may change the answer
 	observed bool // a filter wants to see it
+	made     bool // its document was put together from a stream
 	detached bool
-	hurry    *upstream.Hurrier // attached once the terminal event has come
+	next     func(v verdict, more bool) verdict // what follows when nothing of the answer has gone out; nil: it has
+	hurry    *upstream.Hurrier                  // attached once the terminal event has come
 }
 
 func (e *exchange) answer(resp *upstream.Response, inner *filters.Flow, t *telemetry.Attempt) *relay {
@@ -49,12 +51,25 @@ func (r *relay) relay() error {
 	e := r.e
 	e.silent = !r.filtered
 	err := r.inner.Head(&r.head)
+	if errors.Is(err, filters.ErrPlain) {
+		r.next = r.plainly
+		return err
+	}
+	if e.assembly != nil && err == nil {
+		if err = r.assemble(); r.next != nil {
+			return err
+		}
+	}
 	if err == nil {
 		err = e.outer.Head(&r.head)
 	}
 	if err == nil {
 		e.enter(telemetry.StateStreaming)
 		switch {
+		case r.made:
+			err = e.outer.Emit(filters.Event{Raw: e.unary, Data: e.unary, Body: true})
+		case e.committed && !r.head.Stream:
+			err = r.late()
 		case r.filtered && r.head.Stream:
 			err = r.events()
 		case r.filtered:
@@ -68,7 +83,7 @@ func (r *relay) relay() error {
 		}
 		e.record()
 	}
-	if err == nil {
+	if err == nil && !r.made {
 		_, err = r.inner.End()
 	}
 	if err != nil {
@@ -235,7 +250,7 @@ func (r *relay) release() {
 // events passes a stream through the rings, one event at a time.
 func (r *relay) events() error {
 	r.e.runLater()
-	if r.e.x.Call == 0 || !r.e.agent.Started() {
+	if r.e.x.Call == 0 || !r.e.begun() {
 		r.startHead(server.Chunked)
 	}
 	p := &r.e.parser
@@ -296,7 +311,7 @@ func (r *relay) write(p []byte) error {
 func (r *relay) document() error {
 	r.e.runLater()
 	r.e.unary = r.e.unary[:0]
-	if r.e.agent.Started() {
+	if r.e.begun() {
 		return &filters.Reply{Status: 502, Code: "upstream_error", Message: fmt.Sprintf("upstream %s answered %d to a later call of this exchange", r.e.x.Attempt.Upstream, r.head.Status)}
 	}
 	for {

@@ -20,8 +20,12 @@ func (r *relay) framing() server.Framing {
 
 // startHead gathers the head of the answer: the upstream's lines in their order, hop-by-hop ones apart, then ours.
 func (r *relay) startHead(f server.Framing) server.Framing {
-	out := r.fields(f, -1)
 	r.e.status = r.head.Status
+	if r.e.committed {
+		r.e.answering = true
+		return server.Chunked
+	}
+	out := r.fields(f, -1)
 	r.e.agent.Head(r.head.Status, r.resp.Reason, out, f)
 	return f
 }

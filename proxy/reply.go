@@ -33,7 +33,7 @@ func (e *exchange) refuseOr(reply *filters.Reply, err error) {
 	default:
 		e.outcome, e.err = telemetry.OutcomeFailed, err
 	}
-	if e.agent.Started() {
+	if e.begun() {
 		e.agent.Abort()
 		return
 	}
@@ -64,7 +64,12 @@ func (e *exchange) write(reply *filters.Reply) {
 	if e.err == nil {
 		e.err = reply
 	}
-	body := wire.AppendError(nil, d, &wire.Error{Status: reply.Status, Code: reply.Code, Message: reply.Message})
+	problem := &wire.Error{Status: reply.Status, Code: reply.Code, Message: reply.Message}
+	if e.committed {
+		e.errorEvent(problem)
+		return
+	}
+	body := wire.AppendError(nil, d, problem)
 	fields := replyFields(reply, len(body))
 	e.agent.Head(reply.Status, []byte(http.StatusText(reply.Status)), e.ours(fields), server.Sized)
 	e.agent.Write(body)
@@ -116,7 +121,7 @@ func (p *pipeline) malformed(a *server.Agent, status int, code, msg string) {
 
 // ours appends the lines that every response carries: the id, and what each piece added up to here.
 func (e *exchange) ours(fields head.Fields) head.Fields {
-	e.added = max(time.Since(e.x.Start)-e.waiting-e.waited, 0)
+	e.added = max(time.Since(e.x.Start)-e.waiting-e.waited-e.x.Waited, 0)
 	b := e.timing[:0]
 	for _, t := range e.timings() {
 		b = append(append(b, t.Name...), ";dur="...)
@@ -125,6 +130,9 @@ func (e *exchange) ours(fields head.Fields) head.Fields {
 	b = appendMS(append(b, "trapgate;dur="...), e.added)
 	if e.waiting > 0 {
 		b = appendMS(append(b, ", upstream;dur="...), e.waiting)
+	}
+	if e.x.Waited > 0 {
+		b = appendMS(append(b, ", queue;dur="...), e.x.Waited)
 	}
 	if e.waited > 0 {
 		b = appendMS(append(b, ", backoff;dur="...), e.waited)
@@ -148,17 +156,33 @@ func appendMS(b []byte, d time.Duration) []byte {
 	return append(b, byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10))
 }
 
-// timings lists what each filter of the outer ring has taken so far. The list is valid until the next call.
+// timings lists what each filter has taken so far, of the inner ring in the attempt under way. The list is valid until the
+// next call.
 func (e *exchange) timings() []telemetry.Piece {
 	if e.outer == nil {
 		return nil
 	}
 	var buf [8]filters.Timing
+	all := e.outer.Timings(buf[:0])
+	if e.inner != nil {
+		all = e.inner.Timings(all)
+	}
 	e.parts = e.parts[:0]
-	for _, t := range e.outer.Timings(buf[:0]) {
-		e.parts = append(e.parts, telemetry.Piece{Name: t.Name, Dur: t.Spent})
+	for _, t := range all {
+		e.addPiece(t.Name, t.Spent)
 	}
 	return e.parts
+}
+
+// addPiece adds a filter's time to its piece: one that stands in both rings is still one.
+func (e *exchange) addPiece(name string, d time.Duration) {
+	for i := range e.parts {
+		if e.parts[i].Name == name {
+			e.parts[i].Dur += d
+			return
+		}
+	}
+	e.parts = append(e.parts, telemetry.Piece{Name: name, Dur: d})
 }
 
 // pieces splits the added time for the metrics: the filters', and the rest as the host's.

@@ -24,22 +24,52 @@ const firstBackoff = 400 * time.Millisecond
 // retryable reports whether an answer asks for another attempt and the budget allows one; after is the back-off, which a
 // change of upstream does not need.
 func (e *exchange) retryable(resp *upstream.Response, more bool) (after time.Duration, ok bool) {
-	switch resp.Status {
-	case 408, 429, 502, 503, 504:
-	case 500:
-		if !e.rt.config.Limits.Retry500 {
-			return 0, false
-		}
-	default:
-		return 0, false
-	}
-	if head.Is(resp.Fields.Get("x-should-retry"), "false") {
+	if !e.retryableStatus(resp.Status) || head.Is(resp.Fields.Get("x-should-retry"), "false") {
 		return 0, false
 	}
 	if more {
 		return 0, true
 	}
-	return e.backoff(retryAfter(resp.Fields, e.clock()))
+	asked := retryAfter(resp.Fields, e.clock())
+	if e.rt.config.Schedule != nil && (resp.Status == 429 || resp.Status == 529) {
+		return e.holdOff(asked)
+	}
+	return e.backoff(asked)
+}
+
+// maxRefusals is how often a call that waits its turn is refused by the upstream before the refusal is passed on.
+const maxRefusals = 8
+
+// holdOff follows a refusal for want of capacity when there is a queue. The pool waits as long as the upstream asked, with
+// everybody's calls in their order, so this one goes back there after a moment and uses up no retry.
+func (e *exchange) holdOff(asked time.Duration) (time.Duration, bool) {
+	if e.refusals >= maxRefusals {
+		return 0, false
+	}
+	d := firstBackoff << min(e.refusals, 4)
+	e.refusals++
+	if asked > 0 {
+		d = min(asked, firstBackoff)
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/2+1)), true
+}
+
+// spent reports whether a refusal says that there is nothing to wait for: an account without money.
+func (h *heldAnswer) spent() bool {
+	return h != nil && h.status == 429 && bytes.Contains(h.body, []byte(`"insufficient_quota"`))
+}
+
+// retryableStatus reports whether a status is worth another attempt.
+func (e *exchange) retryableStatus(status int) bool {
+	switch status {
+	case 408, 429, 502, 503, 504:
+		return true
+	case 529:
+		return e.rt.config.Schedule != nil
+	case 500:
+		return e.rt.config.Limits.Retry500
+	}
+	return false
 }
 
 // backoff takes one retry from the budget, if it holds one: what the upstream asked for, else exponential with jitter.
@@ -55,7 +85,11 @@ func (e *exchange) backoff(asked time.Duration) (time.Duration, bool) {
 	} else if spread := min(d/4, l.RetryTotal-e.waited-d); spread > 0 {
 		d += time.Duration(rand.Int64N(int64(spread))) // those who were told the same moment do not all come in it
 	}
-	return d, e.waited+d <= l.RetryTotal
+	if e.waited+d > l.RetryTotal {
+		return d, false
+	}
+	e.retries++
+	return d, true
 }
 
 // retryAfter reads the upstream's wish: retry-after-ms, or retry-after in seconds or as a date. Zero: none.
@@ -124,6 +158,10 @@ func (e *exchange) replay() error {
 		f = server.Bodiless
 	}
 	e.status = h.status
+	if e.committed {
+		e.meter.Body(h.body)
+		return e.tellError(h.status)
+	}
 	length := len(h.body)
 	if h.bodiless {
 		length = -1

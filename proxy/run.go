@@ -149,4 +149,8 @@ func summarize(w io.Writer, t *telemetry.LedgerTotals, took time.Duration, url, 
 		fmt.Fprintf(&b, ", cut short %d", t.Truncated)
 	}
 	fmt.Fprintln(w, b.String())
+	if t.Queued > 0 {
+		fmt.Fprintf(w, "trapgate: schedule: %d waited their turn, %s in all, the longest %s | refusals that retries or the agent had to ride out: %d\n",
+			t.Queued, t.QueuedSum.Round(time.Millisecond), t.QueuedMax.Round(time.Millisecond), t.Retries+t.UpstreamErrors)
+	}
 }

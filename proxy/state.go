@@ -32,6 +32,10 @@ func (g *gateway) state() any {
 		Generation: uint64(rt.config.Generation), Ready: ready, Reasons: reasons,
 		InFlight: g.telemetry.InFlight().Snapshot(), Totals: g.telemetry.Ledger().Totals(),
 	}
+	if g.schedule != nil {
+		queue := g.schedule.engine.State()
+		s.Schedule, s.Budgets = &queue, g.schedule.budgets.Snapshot()
+	}
 	for _, u := range rt.upstreams.All() {
 		s.Upstreams = append(s.Upstreams, admin.Upstream(u.State()))
 	}

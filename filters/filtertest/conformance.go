@@ -20,7 +20,7 @@ func Conformance(t *testing.T, h Host) {
 			}
 			t.Run(d.String()+"/"+form, func(t *testing.T) {
 				for _, s := range Scenarios() {
-					if !s.fits(stream) {
+					if !s.Fits(stream) {
 						continue
 					}
 					t.Run(s.Name, func(t *testing.T) { s.Run(t, h, d, stream) })
@@ -37,7 +37,8 @@ type Scenario struct {
 	run                   func(k *kit)
 }
 
-func (s Scenario) fits(stream bool) bool { return !(stream && s.onlyUnary || !stream && s.onlyStream) }
+// Fits reports whether the scenario is about answers of that form.
+func (s Scenario) Fits(stream bool) bool { return !(stream && s.onlyUnary || !stream && s.onlyStream) }
 
 // Run runs the scenario against the host and reports to tb, also what every scenario asks for: see Log.Verify.
 func (s Scenario) Run(tb testing.TB, h Host, d wire.Dialect, stream bool) {
@@ -55,7 +56,7 @@ func (s Scenario) Run(tb testing.TB, h Host, d wire.Dialect, stream bool) {
 // Scenarios returns the suite.
 func Scenarios() []Scenario {
 	var all []Scenario
-	for _, part := range [][]Scenario{relayScenarios(), callScenarios(), refusalScenarios(), failureScenarios(), earlyScenarios()} {
+	for _, part := range [][]Scenario{relayScenarios(), callScenarios(), refusalScenarios(), failureScenarios(), earlyScenarios(), attemptScenarios()} {
 		all = append(all, part...)
 	}
 	return all

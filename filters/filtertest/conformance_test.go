@@ -43,6 +43,8 @@ func TestBrokenHosts(t *testing.T) {
 		dropsHeld: "hold back until the end", endsLate: "order", hidesCause: "upstream cut", endsCuts: "upstream cut",
 		neverRetries: "second attempt", keepsCallEdits: "edits", leaksRest: "unfinished last frame", dropsComments: "odd framing in small pieces",
 		rewrites: "odd framing in small pieces", ignoresErrors: "error/outer/event", mixesRings: "order",
+		losesLeft: "left to the next attempt", neverPlain: "plain attempt", unread: "answer is read",
+		hidesAnswer: "answer that was not shown is told", silentEnd: "refusal behind comments",
 	}
 	for f := flawless; f < flaws; f++ {
 		t.Run(fmt.Sprint(f), func(t *testing.T) {
@@ -51,7 +53,7 @@ func TestBrokenHosts(t *testing.T) {
 				if f != flawless && s.Name != want[f] {
 					continue
 				}
-				if !s.fits(true) {
+				if !s.Fits(true) {
 					continue
 				}
 				q := &quiet{TB: t}

@@ -29,6 +29,11 @@ const (
 	rewrites            // frames are written anew from their data
 	ignoresErrors       // events go past a filter that failed
 	mixesRings          // the inner ring's filters are opened in another order
+	losesLeft           // what filters leave to the next attempt is gone
+	neverPlain          // the attempt after ErrPlain does not say that it is plain
+	unread              // Exchange.Answer stays empty
+	hidesAnswer         // the cause of an attempt that is tried again does not tell what the upstream said
+	silentEnd           // a failure behind a comment is told to nobody
 	flaws
 )
 

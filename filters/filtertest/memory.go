@@ -15,28 +15,61 @@ import (
 // Memory is a host without a network: the agent and the upstream are in the same goroutine. It passes Conformance, it is
 // what tests of single filters run on, and it shows in a few lines what a host has to do.
 type Memory struct {
+	// Upstreams are the names of the upstreams of a call's attempts, in order; the last one stays. None means "memory".
+	Upstreams []string
+	// Credential is whose credential attempts carry.
+	Credential filters.Credential
+	// Waited is given what Exchange.Waited was at the end; may be nil.
+	Waited *time.Duration
+	// Trail is given what Exchange.Trail was at the end; may be nil.
+	Trail *[]filters.Entry
+	// Head sees each head that the agent would get, with what filters have added to it; may be nil.
+	Head func(h *filters.ResponseHead)
+	// Replied sees an answer of a filter's own; may be nil.
+	Replied func(r *filters.Reply)
+
 	// flaw is what a broken host does, for the test that Conformance finds it.
 	flaw flaw
 }
 
 // An exchange is one Run.
 type exchange struct {
+	m      *Memory
 	flaw   flaw
 	c      Case
 	x      *filters.Exchange
 	cancel context.CancelCauseFunc // the agent's leaving
 	outer  *filters.Flow
 	parser sse.Parser
+	meter  wire.Meter // of the attempt's answer
+	plain  bool       // the next attempt goes without what a filter had added
+	number int        // of the next attempt of the call
 
 	out      Outcome
 	status   int    // of the head that the agent gets
-	started  bool   // bytes have gone to the agent
+	started  bool   // bytes of an answer have gone to the agent
+	comments bool   // a comment has, and a status of 200 with it
+	silent   bool   // what reaches the agent's sink has been sent already
 	detached bool   // the terminal event has: the agent may go
 	document []byte // a JSON body on its way: it leaves when the exchange has ended well
 	complete bool   // the call's answer came to its own end
 }
 
-var errAttempt = errors.New("filtertest: the answer asks for another attempt")
+// A retried error says that an attempt's answer asks for another attempt. Filters are not shown such an answer, but the inner
+// ring is closed with it, so that they can learn what the upstream said.
+type retried struct{ Answer }
+
+func (*retried) Error() string { return "filtertest: the answer asks for another attempt" }
+
+// Answered returns what the upstream said.
+func (r *retried) Answered() (status int, fields filters.Fields, body []byte) {
+	return r.Status, headFields(r.Fields), r.Body
+}
+
+func isRetried(err error) bool {
+	_, ok := err.(*retried)
+	return ok
+}
 
 // Run runs the case.
 func (m Memory) Run(tb testing.TB, c Case) Outcome {
@@ -48,10 +81,13 @@ func (m Memory) Run(tb testing.TB, c Case) Outcome {
 	defer view.Release()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	e := &exchange{flaw: m.flaw, c: c, cancel: cancel, x: &filters.Exchange{
+	e := &exchange{m: &m, flaw: m.flaw, c: c, cancel: cancel, x: &filters.Exchange{
 		ID: "memory", Start: time.Now(), Route: wire.Route{Dialect: c.Dialect, Op: wire.Generate},
-		Method: "POST", Target: c.Path, Fields: fields(c.Fields), View: view, Remote: "memory",
+		Method: "POST", Target: c.Path, Fields: headFields(c.Fields), View: view, Remote: "memory",
 	}}
+	if c.Stream {
+		e.x.KeepAlive = e.keepAlive
+	}
 	if c.Leave.On != nil {
 		over, left := make(chan struct{}), make(chan struct{})
 		go func() {
@@ -65,6 +101,12 @@ func (m Memory) Run(tb testing.TB, c Case) Outcome {
 		defer func() { close(over); <-left }()
 	}
 	e.run(ctx, tb)
+	if m.Waited != nil {
+		*m.Waited = e.x.Waited
+	}
+	if m.Trail != nil {
+		*m.Trail = e.x.Trail.Entries()
+	}
 	return e.out
 }
 
@@ -98,24 +140,47 @@ func (e *exchange) run(ctx context.Context, tb testing.TB) {
 
 // call makes attempts until one is final.
 func (e *exchange) call(ctx context.Context, chain *filters.Chain) (again bool, err error) {
-	attempts := max(e.c.Attempts, 2)
+	left := max(e.c.Attempts, 2)
 	if e.c.Attempts == 1 || e.flaw == neverRetries {
-		attempts = 1
+		left = 1
 	}
-	for n := range attempts {
-		e.x.Attempt = filters.Attempt{Number: n, Upstream: "memory", Model: e.x.View.ModelName()}
-		if e.flaw != keepsCallEdits {
-			e.x.CallEdits.Reset()
-		}
-		again, err = e.attempt(ctx, chain, n+1 < attempts)
-		if err != errAttempt {
-			break
+	for e.number = 0; ; e.number++ {
+		e.next()
+		again, err = e.attempt(ctx, chain, left > 1)
+		switch {
+		case err == filters.ErrPlain:
+			e.plain = true // no retry: the same once more, without what was added
+		case isRetried(err):
+			left--
+		default:
+			return again, err
 		}
 	}
-	return again, err
 }
 
-// attempt opens the inner ring, asks the upstream, and relays the answer if it is final: errAttempt says that it is not.
+// next prepares an attempt.
+func (e *exchange) next() {
+	up := "memory"
+	if names := e.m.Upstreams; len(names) > 0 {
+		up = names[min(e.number, len(names)-1)]
+	}
+	left := e.x.Attempt.Left
+	if e.flaw == losesLeft {
+		left = filters.Left{}
+	}
+	e.x.Attempt = filters.Attempt{
+		Number: e.number, Upstream: up, Model: e.x.View.ModelName(), Credential: e.m.Credential,
+		Plain: e.plain && e.flaw != neverPlain, Left: left,
+	}
+	e.plain = false
+	e.meter.Reset(e.c.Dialect)
+	e.x.Answer = e.meter.Answer()
+	if e.flaw != keepsCallEdits {
+		e.x.CallEdits.Reset()
+	}
+}
+
+// attempt opens the inner ring, asks the upstream, and relays the answer if it is final: a *retried or ErrPlain says that it is not.
 func (e *exchange) attempt(ctx context.Context, chain *filters.Chain, more bool) (again bool, err error) {
 	inner, err := chain.Open(ctx, e.x)
 	inner.SetSink(e.outer)
@@ -130,7 +195,10 @@ func (e *exchange) attempt(ctx context.Context, chain *filters.Chain, more bool)
 	if err == nil && !e.complete {
 		cause = filters.ErrTruncated
 	}
-	if err != errAttempt || e.flaw != forgetsAttempt {
+	if e.flaw == hidesAnswer && isRetried(err) {
+		cause = errors.New("filtertest: another attempt")
+	}
+	if !isRetried(err) || e.flaw != forgetsAttempt {
 		_ = inner.Close(cause)
 	}
 	if err != nil {
@@ -146,20 +214,30 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 		return err
 	}
 	if a.Status == 503 && more {
-		return errAttempt
+		return &retried{a}
 	}
-	h := &filters.ResponseHead{Status: a.Status, Stream: a.Stream, Fields: fields(a.Fields)}
+	h := &filters.ResponseHead{Status: a.Status, Stream: a.Stream, Fields: headFields(a.Fields)}
 	if err := inner.Head(h); err != nil {
+		if errors.Is(err, filters.ErrPlain) && !e.x.Attempt.Plain {
+			return filters.ErrPlain
+		}
 		return err
 	}
 	if err := e.outer.Head(h); err != nil {
 		return err
 	}
-	if !e.started {
+	if e.m.Head != nil {
+		e.m.Head(h)
+	}
+	if !e.started && !e.comments {
 		e.status = a.Status
 	}
 	e.complete = !a.Stream
-	if err := e.body(ctx, a, inner); err != nil {
+	if e.comments && !a.Stream {
+		if err := e.late(a); err != nil {
+			return err
+		}
+	} else if err := e.body(ctx, a, inner); err != nil {
 		return err
 	}
 	if e.flaw == dropsHeld {
@@ -203,7 +281,7 @@ func (e *exchange) upstream(ctx context.Context) (Answer, error) {
 	return a, nil
 }
 
-func fields(lines [][2]string) (f filters.Fields) {
+func headFields(lines [][2]string) (f filters.Fields) {
 	for _, line := range lines {
 		f = append(f, filters.Field{Name: []byte(line[0]), Value: []byte(line[1])})
 	}
@@ -214,6 +292,7 @@ func fields(lines [][2]string) (f filters.Fields) {
 func (e *exchange) body(ctx context.Context, a Answer, inner *filters.Flow) error {
 	e.parser.Reset()
 	looks := inner.Wants() || e.outer.Wants()
+	e.silent = looks && !inner.Edits() && !e.outer.Edits() // the bytes go by themselves
 	size := len(a.Body)
 	if a.Chunk > 0 {
 		size = a.Chunk
@@ -227,10 +306,10 @@ func (e *exchange) body(ctx context.Context, a Answer, inner *filters.Flow) erro
 		switch {
 		case a.Stream:
 			err = e.events(piece, inner, looks)
-		case looks:
-			document = append(document, piece...)
 		default:
-			err = e.write(piece)
+			if document = append(document, piece...); !looks || e.silent {
+				err = e.write(piece)
+			}
 		}
 		for i := range piece {
 			piece[i] = '#'
@@ -245,8 +324,11 @@ func (e *exchange) body(ctx context.Context, a Answer, inner *filters.Flow) erro
 		}
 		return err
 	}
+	if !a.Stream && e.flaw != unread {
+		e.meter.Body(document)
+	}
 	switch last, ok := e.parser.Finish(); {
-	case ok && looks && e.flaw != leaksRest:
+	case ok && looks && e.flaw != leaksRest: // of an answer that filters only look at its bytes have left
 		return inner.Emit(filters.Event{Raw: last.Raw, Name: last.Name, Data: last.Data})
 	case ok && looks:
 		return e.write(last.Raw)
@@ -276,6 +358,9 @@ func (e *exchange) events(piece []byte, inner *filters.Flow, looks bool) error {
 	e.parser.Feed(piece)
 	for ev, ok := e.parser.Next(); ok; ev, ok = e.parser.Next() {
 		last := terminal(e.c.Dialect, ev.Name, ev.Data)
+		if e.flaw != unread {
+			e.meter.Event(ev.Name, ev.Data)
+		}
 		e.complete = e.complete || last
 		raw := e.flaw.raw(ev)
 		var err error
@@ -291,7 +376,7 @@ func (e *exchange) events(piece []byte, inner *filters.Flow, looks bool) error {
 			return err
 		}
 	}
-	if err := e.parser.Err(); err != nil || looks {
+	if err := e.parser.Err(); err != nil || looks && !e.silent {
 		return err
 	}
 	return e.write(piece)

@@ -74,6 +74,7 @@ type ExchangeEnd struct {
 	Fallbacks int
 	Added     time.Duration // all that we added up to the head
 	Pieces    []Piece       // the parts of Added; read before End returns
+	Queued    time.Duration // waited for its turn, no part of Added
 	Code      string        // stable code of an error of ours; "" when there is none
 	Err       string        // what went wrong, for the log line; must hold no secret and no prompt text
 }

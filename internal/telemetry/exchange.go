@@ -206,6 +206,9 @@ func (ex *Exchange) endAttributes(e *ExchangeEnd) []attribute.KeyValue {
 		attribute.Int("trapgate.attempts", e.Attempts),
 		attribute.Float64("trapgate.added", e.Added.Seconds()),
 	)
+	if e.Queued > 0 {
+		a = append(a, attribute.Float64("trapgate.queued", e.Queued.Seconds()))
+	}
 	a = appendString(a, "trapgate.tenant", ex.tenant)
 	a = appendString(a, "gen_ai.agent.name", ex.agent)
 	a = appendString(a, "gen_ai.conversation.id", ex.session)

@@ -17,6 +17,7 @@ type Ledger struct {
 	upstreamErrors               atomic.Int64
 	known, estimated             tokenCounters
 	added                        quantiles
+	queued, queuedSum, queuedMax atomic.Int64 // exchanges that waited for their turn; nanoseconds
 	models                       *table[string, *modelCounters]
 	latest                       atomic.Pointer[modelCounters] // of the attempt before
 	names                        *bound                        // more than the label's: what only failed shows here too
@@ -88,6 +89,13 @@ func (l *Ledger) exchange(e *ExchangeEnd) {
 	addNonZero(&l.retries, int64(e.Retries))
 	addNonZero(&l.fallbacks, int64(e.Fallbacks))
 	l.added.observe(e.Added)
+	if e.Queued > 0 {
+		l.queued.Add(1)
+		l.queuedSum.Add(int64(e.Queued))
+		for most := l.queuedMax.Load(); int64(e.Queued) > most && !l.queuedMax.CompareAndSwap(most, int64(e.Queued)); {
+			most = l.queuedMax.Load()
+		}
+	}
 	l.exchanges.Add(1) // last: what is counted here is counted everywhere
 }
 
@@ -125,7 +133,10 @@ type LedgerTotals struct {
 	AddedSum       time.Duration    `json:"added_sum"`
 	AddedP50       time.Duration    `json:"added_p50"` // within 7 %
 	AddedP99       time.Duration    `json:"added_p99"` // within 7 %
-	Models         []ModelTotals    `json:"models"`    // most attempts first
+	Queued         int64            `json:"queued"`    // exchanges that waited for their turn
+	QueuedSum      time.Duration    `json:"queued_sum"`
+	QueuedMax      time.Duration    `json:"queued_max"`
+	Models         []ModelTotals    `json:"models"` // most attempts first
 }
 
 // Totals returns a copy. Counts are read one by one: under load they may be a moment apart.
@@ -144,6 +155,7 @@ func (l *Ledger) Totals() LedgerTotals {
 		}
 	}
 	t.AddedSum, t.AddedP50, t.AddedP99 = l.added.sumOf(), l.added.quantile(0.50), l.added.quantile(0.99)
+	t.Queued, t.QueuedSum, t.QueuedMax = l.queued.Load(), time.Duration(l.queuedSum.Load()), time.Duration(l.queuedMax.Load())
 	if l.models == nil {
 		return t
 	}

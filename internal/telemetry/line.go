@@ -49,6 +49,7 @@ var (
 	fieldTtftMs       = newField("ttft_ms")
 	fieldTotalMs      = newField("total_ms")
 	fieldAddedMs      = newField("added_ms")
+	fieldQueuedMs     = newField("queued_ms")
 	fieldError        = newField("error")
 )
 
@@ -113,6 +114,9 @@ func (ex *Exchange) fields(enc *lineEncoder, e *ExchangeEnd) {
 	}
 	enc.ms(&fieldTotalMs, e.At.Sub(ex.start))
 	enc.ms(&fieldAddedMs, e.Added)
+	if e.Queued > 0 {
+		enc.ms(&fieldQueuedMs, e.Queued)
+	}
 	enc.str(&fieldError, Redact(e.Err))
 }
 

@@ -162,6 +162,7 @@ func docRow(d *metricDef) string {
 func TestOTLPNames(t *testing.T) {
 	tel := newTest(t, Options{})
 	run(tel, nil)
+	runQueue(tel)
 	scopes, err := newProducer(tel.metrics.reg, "v1").Produce(context.Background())
 	if err != nil || len(scopes) != 1 || scopes[0].Scope.Name != scope {
 		t.Fatalf("%v %v", scopes, err)
@@ -320,3 +321,21 @@ func TestConcurrently(t *testing.T) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// runQueue makes every metric of the scheduler have a value.
+func runQueue(tel *Telemetry) {
+	q := tel.Queue()
+	q.Wait("p", "c", WaitGranted, time.Second)
+	q.Dispatch("p", time.Microsecond)
+	q.Settled("p", 10, 20, 10)
+	q.Promoted("p")
+	q.Rejected("p", "queue_full")
+	q.Refused("p", 429)
+	q.Held("p", time.Second, true)
+	q.State(func() QueueState {
+		return QueueState{Pools: []QueuePool{{
+			Name: "p", Classes: []QueueClass{{"c", 1, 2}}, Reserved: 3, Debt: 4, Lag: 5, Buckets: []QueueBucket{{"tokens", 6}},
+			Limits: []QueueLimit{{"config", "tokens", 7}}, Tenants: []QueueTenant{{"t", 8, 0.9}}, Jain: 0.99,
+		}}}
+	})
+}

@@ -36,6 +36,14 @@ const (
 	keyPiece     = "trapgate.piece"
 	keyState     = "trapgate.state"
 	keyResult    = "trapgate.result"
+	keyPool      = "trapgate.pool"
+	keyClass     = "trapgate.class"
+	keyTenant    = "trapgate.tenant"
+	keyReason    = "trapgate.reason"
+	keyStatus    = "trapgate.status"
+	keyBucket    = "trapgate.bucket"
+	keyLimit     = "trapgate.limit"
+	keySource    = "trapgate.source"
 	keyVersion   = "service.version"
 	keyGo        = "process.runtime.version"
 )
@@ -153,6 +161,9 @@ var allDefs = []*metricDef{
 	&defOperation, &defUsage, &defFirstChunk, &defPerChunk,
 	&defAdded, &defExchanges, &defInFlight, &defCached, &defRetries, &defFallbacks, &defCancellations,
 	&defUpstreamErrors, &defTruncated, &defReloads, &defConfigValid, &defTraceDropped, &defLogDropped, &defBuild,
+	&defQueueWait, &defQueueQueued, &defQueueInflight, &defQueueDispatch, &defQueuePromoted, &defQueueRejected, &defQueueHeld,
+	&defQueueDebt, &defQueueLag, &defQueueAttained, &defQueueShare, &defQueueJain,
+	&defQueueEstimate, &defQueueOvershoot, &defQueueReserved, &defQueueBucket, &defQueueLimit, &defQueueRefused,
 }
 
 var underscores = strings.NewReplacer(".", "_")

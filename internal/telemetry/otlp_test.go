@@ -100,6 +100,7 @@ func TestOTLP(t *testing.T) {
 			if err != nil || !tel.Tracing() {
 				t.Fatalf("%v %s", err, log.String())
 			}
+			runQueue(tel)
 			run(tel, fields(t, "traceparent: "+agentHeader+"\r\n"))
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()

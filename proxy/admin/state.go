@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/trapgate/trapgate/internal/telemetry"
+	"github.com/trapgate/trapgate/ratelimit"
+	"github.com/trapgate/trapgate/ratelimit/budget"
 )
 
 // A State is what /debug/state shows: what `trapgate top` reads.
@@ -18,6 +20,8 @@ type State struct {
 	Reasons    []string                 `json:"reasons,omitempty"` // why it is not ready, or a bad configuration file
 	InFlight   []telemetry.InFlightInfo `json:"in_flight"`         // oldest first
 	Upstreams  []Upstream               `json:"upstreams"`
+	Schedule   *ratelimit.State         `json:"schedule,omitempty"`
+	Budgets    []budget.State           `json:"budgets,omitempty"`
 	Totals     telemetry.LedgerTotals   `json:"totals"`
 }
 

@@ -98,6 +98,7 @@ func (b *builder) snapshot() *Snapshot {
 	b.upstreams()
 	b.credentials()
 	b.routes()
+	b.schedule()
 	b.tls()
 	if b.resolve {
 		b.exposure(listen)

@@ -132,7 +132,9 @@ func (d *decoder) value(key string, n ast.Node, v reflect.Value, tag reflect.Str
 	case reflect.Slice:
 		d.list(key, n, v, tag)
 	case reflect.String:
-		if text, ok := d.text(key, n); ok && d.enum(key, text, tag.Get("enum")) {
+		if v.Type() == reflect.TypeFor[Amount]() {
+			d.amount(key, n, v, tag)
+		} else if text, ok := d.text(key, n); ok && d.enum(key, text, tag.Get("enum")) {
 			v.SetString(text)
 		}
 	case reflect.Bool:
@@ -253,10 +255,6 @@ func (d *decoder) enum(key, text, words string) bool {
 	hint := ""
 	if near := nearest(text, allowed); near != "" {
 		hint = "did you mean " + near + "?"
-	}
-	if strings.HasSuffix(key, ".unary") && text == "stream" {
-		d.wrong(key, "remove the key, or write forward", "stream is not available in this version")
-		return false
 	}
 	d.wrong(key, hint, "must be %s (got %q)", oneOf(allowed), shorten(text))
 	return false

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxFile  = 256 << 10 // bytes; a configuration is written by hand
-	maxDepth = 32        // levels; the deepest key stands at 6
+	maxDepth = 32        // levels; the deepest key stands at 7
 	maxKeys  = 10_000    // the parser takes a time that grows with the square of a mapping's keys
 )
 

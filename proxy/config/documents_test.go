@@ -48,7 +48,7 @@ func TestSchema(t *testing.T) { onDisk(t, "trapgate.schema.json", Schema()) }
 
 // Every YAML block of the page must hold.
 func TestReferenceBlocks(t *testing.T) {
-	env := fakeEnv(map[string]string{"HOME": "/h", "TEAM_A_KEY": "1", "OPENAI_API_KEY": "2", "ANTHROPIC_API_KEY": "3"}, map[string]string{"/run/secrets/team-b": "4"})
+	env := fakeEnv(map[string]string{"HOME": "/h", "TEAM_A_KEY": "1", "TEAM_B_KEY": "5", "OPENAI_API_KEY": "2", "ANTHROPIC_API_KEY": "3"}, map[string]string{"/run/secrets/team-b": "4"})
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(Reference(), -1)
 	if len(blocks) == 0 {
 		t.Fatal("no blocks")
@@ -148,7 +148,7 @@ func TestSchemaAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob("testdata/*.yaml")
-	bad := []string{"values", "unknown", "not-a-mapping", "auth-empty", "routes", "headers", "auth"}
+	bad := []string{"values", "unknown", "not-a-mapping", "auth-empty", "routes", "headers", "auth", "schedule", "schedule-shared"}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		isGood := strings.HasPrefix(name, "good")
@@ -187,6 +187,17 @@ func fits(s map[string]any, v any, at string) string {
 	}
 	if !hasType(s["type"], v) {
 		return fmt.Sprintf("%s is no %v", at, s["type"])
+	}
+	if n, ok := number(v); ok {
+		if low, ok := s["minimum"].(float64); ok && n < low {
+			return at + " is too small"
+		}
+		if low, ok := s["exclusiveMinimum"].(float64); ok && n <= low {
+			return at + " is too small"
+		}
+		if high, ok := s["maximum"].(float64); ok && n > high {
+			return at + " is too large"
+		}
 	}
 	switch v := v.(type) {
 	case string:
@@ -236,6 +247,20 @@ func fitsObject(s, v map[string]any, at string) string {
 	return ""
 }
 
+func number(v any) (float64, bool) {
+	switch n := v.(type) {
+	case uint64:
+		return float64(n), true
+	case int64:
+		return float64(n), true
+	case int:
+		return float64(n), true
+	case float64:
+		return n, true
+	}
+	return 0, false
+}
+
 func hasType(want, v any) bool {
 	if list, ok := want.([]any); ok {
 		return slices.ContainsFunc(list, func(w any) bool { return hasType(w, v) })
@@ -248,7 +273,9 @@ func hasType(want, v any) bool {
 	case bool:
 		return want == "boolean"
 	case uint64, int64, int:
-		return want == "integer" || want == nil
+		return want == "integer" || want == "number" || want == nil
+	case float64:
+		return want == "number" || want == nil
 	case []any:
 		return want == "array" || want == nil
 	case map[string]any:

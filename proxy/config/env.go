@@ -33,7 +33,10 @@ type Env struct {
 func OSEnv() Env { return Env{Lookup: os.LookupEnv, ReadFile: readFile} }
 
 // Overrides are what the command line says; "" means not given.
-type Overrides struct{ Listen, Admin, Upstream, Data string }
+type Overrides struct {
+	Listen, Admin, Upstream, Data string
+	Schedule                      bool // on with its defaults, when the file has no schedule section
+}
 
 func (e Env) get(name string) string {
 	if e.Lookup == nil {

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/trapgate/trapgate/internal/wire"
+	"github.com/trapgate/trapgate/ratelimit"
+	"github.com/trapgate/trapgate/ratelimit/budget"
 )
 
 // FuzzParse: no input panics; a problem has a place; what Parse accepts Resolve accepts too, or says why; and a snapshot answers.
@@ -25,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	env := fakeEnv(home, map[string]string{"/run/key": "k"})
+	env := fakeEnv(home, map[string]string{"/run/key": "k", "/run/redis": "redis://:k@h"})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, problems := Parse("t.yaml", data, env)
 		for _, p := range problems {
@@ -51,5 +54,51 @@ func FuzzParse(f *testing.F) {
 			}
 			_ = s.Pass(d, "/v1/files")
 		}
+		if s.Schedule != nil {
+			checkSchedule(t, s)
+		}
 	})
+}
+
+// checkSchedule: the engines take what they are given.
+func checkSchedule(t *testing.T, s *Snapshot) {
+	t.Helper()
+	e := &s.Schedule.Engine
+	if err := s.Schedule.Budgets.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Tenants) != len(s.Schedule.Budgets.Tenants) || len(e.Pools) > len(s.Upstreams) {
+		t.Fatalf("%+v", e)
+	}
+	for _, c := range e.Classes {
+		if c.Name == "" || !(c.Weight > 0) && c.Name != ratelimit.Background {
+			t.Fatalf("%+v", c)
+		}
+	}
+	for _, r := range s.Schedule.Classes {
+		if r.Class == "" || r.Agent == "" && r.Model == "" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	for _, x := range e.Tenants {
+		if !(x.Weight > 0) || x.Name == "" {
+			t.Fatalf("%+v", x)
+		}
+	}
+	if err := budget.Check(&s.Schedule.Budgets, []string{"*"}); err != nil {
+		// Some model has no price: then the money budgets meet only models of the upstreams that list theirs.
+		var unpriced *budget.UnpricedError
+		for _, u := range s.Upstreams {
+			if u.models == nil && len(u.renames) == 0 && len(s.routing.routes) == 0 && errors.As(err, &unpriced) {
+				t.Fatalf("%v, and %s serves any", err, u.Name)
+			}
+		}
+	}
+	if q := s.Schedule.Queue; q.StreamWait <= 0 || q.KeepAliveAfter < 0 || e.Queue.Calls < 1 || e.Queue.Bytes < 1 {
+		t.Fatalf("%+v %+v", q, e.Queue)
+	}
+	ratelimit.New(*e, ratelimit.Options{}).Close()
+	if x := s.Schedule.Shared; x != nil && (x.Redis.Reveal() == "" || x.Prefix == "" || x.Sidecars < 1 || x.Renew <= 0) {
+		t.Fatalf("%+v", x)
+	}
 }

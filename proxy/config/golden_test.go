@@ -17,7 +17,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal("no golden files", err)
 	}
 	env := fakeEnv(home, map[string]string{
-		"/run/key": "from-file\n", "/run/empty": "\n", "/run/two-lines": "a\nb\n", "/run/junk.pem": "junk",
+		"/run/key": "from-file\n", "/run/redis": "rediss://user:hush@redis.internal:6380/3\n", "/run/empty": "\n", "/run/two-lines": "a\nb\n", "/run/junk.pem": "junk",
 	})
 	real := env.ReadFile
 	env.ReadFile = func(p string) ([]byte, error) {

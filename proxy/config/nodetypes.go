@@ -1,7 +1,9 @@
 package config
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -41,22 +43,29 @@ func (s *Size) decodeNode(d *decoder, key string, n ast.Node) {
 
 // decodeNode reads a reference to a secret. A secret written in its place is never shown.
 func (r *SecretRef) decodeNode(d *decoder, key string, n ast.Node) {
+	d.reference(key, n, "{env: NAME} or {file: PATH}", "the secret", "env", &r.Env, "file", &r.File)
+}
+
+// decodeNode reads a reference to an address. One written in its place is not shown: it may hold a password.
+func (r *RedisRef) decodeNode(d *decoder, key string, n ast.Node) {
+	d.reference(key, n, "{url: redis://HOST:PORT/DB}, {env: NAME} or {file: PATH}", "the address", "url", &r.URL, "env", &r.Env, "file", &r.File)
+}
+
+// reference reads a mapping of which exactly one key may be there: targets are names of keys, each with the *string to fill.
+func (d *decoder) reference(key string, n ast.Node, form, what string, targets ...any) {
 	entries, isMapping := mappingEntries(n)
 	if !isMapping || len(entries) == 0 {
-		d.wrong(key, "write {env: NAME} or {file: PATH}; secrets do not stand in this file", "must name where the secret is found")
+		d.wrong(key, "write "+form+"; secrets do not stand in this file", "must name where %s is found", what)
 		return
 	}
 	pairs, _ := d.pairs(key, n)
+	var given []string
 	for _, p := range pairs {
 		path := join(key, p.name)
 		d.marks.at[path] = p.at
-		target := &r.Env
-		switch p.name {
-		case "env":
-		case "file":
-			target = &r.File
-		default:
-			d.problem(p.at, path, "write {env: NAME} or {file: PATH}", "unknown key")
+		i := slices.Index(targets, any(p.name))
+		if i < 0 {
+			d.problem(p.at, path, "write "+form, "unknown key")
 			d.marks.bad[key] = true
 			continue
 		}
@@ -71,10 +80,13 @@ func (r *SecretRef) decodeNode(d *decoder, key string, n ast.Node) {
 			d.marks.bad[key] = true
 			continue
 		}
-		*target = s.Value
+		*targets[i+1].(*string) = s.Value
+		given = append(given, p.name)
 	}
-	if r.Env != "" && r.File != "" {
-		d.wrong(key, "", "has both env and file: only one can hold")
+	if len(given) == 2 {
+		d.wrong(key, "", "has both %s and %s: only one can hold", given[0], given[1])
+	} else if len(given) > 2 {
+		d.wrong(key, "", "has %s: only one can hold", strings.Join(given, ", "))
 	}
 }
 

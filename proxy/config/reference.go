@@ -92,6 +92,12 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		return "URL or `direct`"
 	case reflect.TypeFor[SecretRef]():
 		return "`{env: NAME}` or `{file: PATH}`"
+	case reflect.TypeFor[RedisRef]():
+		return "`{url: URL}`, `{env: NAME}` or `{file: PATH}`"
+	case reflect.TypeFor[Amount]():
+		return "number"
+	case reflect.TypeFor[Patterns]():
+		return "glob or list of globs"
 	case reflect.TypeFor[GroupConfig]():
 		return "name or list of names"
 	case reflect.TypeFor[Renames]():
@@ -145,6 +151,9 @@ func meaning(f field) string {
 	if f.typ.Kind() == reflect.Int || f.typ.Kind() == reflect.Pointer && f.typ.Elem().Kind() == reflect.Int {
 		low, high := bounds(f.tag)
 		text += fmt.Sprintf(" From %d to %d.", low, high)
+	}
+	if f.typ == reflect.TypeFor[Amount]() {
+		text += " A number " + rangeOf(f.tag) + "."
 	}
 	if example := f.tag.Get("example"); example != "" {
 		text += " Example: `" + cell(f.name+": "+example) + "`."

@@ -164,15 +164,10 @@ func (s *Snapshot) Pass(d wire.Dialect, path string) [][]*Upstream {
 func (b *builder) routes() {
 	r := &b.snap.routing
 	r.upstreams = b.snap.Upstreams
-	byName, whole := map[string]*Upstream{}, b.ok("upstreams")
-	for i, u := range b.snap.Upstreams {
-		byName[u.Name] = u
+	for _, u := range b.snap.Upstreams {
 		r.byModel = r.byModel || u.models != nil
-		whole = whole && b.ok(fmt.Sprintf("upstreams[%d]", i)) && b.ok(fmt.Sprintf("upstreams[%d].name", i))
 	}
-	if !whole || len(b.cfg.Upstreams) > 0 && b.snap.Upstreams[0].src.outside {
-		byName = nil // some names are not known; or --upstream replaces the file's upstreams, and with them its routes
-	}
+	byName := b.upstreamNames()
 	for i := range b.cfg.Routes {
 		if rt, ok := b.route(i, byName); ok && byName != nil {
 			r.routes = append(r.routes, rt)
@@ -193,6 +188,20 @@ func (b *builder) routes() {
 			}
 		}
 	}
+}
+
+// upstreamNames returns the upstreams by name; nil when references are not to be looked up: some names are not known, or
+// --upstream replaces the file's upstreams, and with them its routes and pools.
+func (b *builder) upstreamNames() map[string]*Upstream {
+	byName, whole := map[string]*Upstream{}, b.ok("upstreams")
+	for i, u := range b.snap.Upstreams {
+		byName[u.Name] = u
+		whole = whole && b.ok(fmt.Sprintf("upstreams[%d]", i)) && b.ok(fmt.Sprintf("upstreams[%d].name", i))
+	}
+	if !whole || len(b.cfg.Upstreams) > 0 && b.snap.Upstreams[0].src.outside {
+		return nil
+	}
+	return byName
 }
 
 // warnUnreached warns of upstreams that no route names where a route for all models leaves nothing to the others.
@@ -259,6 +268,20 @@ func (b *builder) route(i int, byName map[string]*Upstream) (route, bool) {
 }
 
 func (b *builder) lookup(at, name string, byName map[string]*Upstream, seen map[string]bool) *Upstream {
+	u := b.named(at, name, byName)
+	if u == nil {
+		return nil
+	}
+	if seen[name] {
+		b.wrong(at, "", "upstream %s is in this route already", name)
+		return nil
+	}
+	seen[name] = true
+	return u
+}
+
+// named returns the upstream of that name; nil without one, which is a problem, and when byName is nil.
+func (b *builder) named(at, name string, byName map[string]*Upstream) *Upstream {
 	if byName == nil {
 		return nil
 	}
@@ -268,19 +291,18 @@ func (b *builder) lookup(at, name string, byName map[string]*Upstream, seen map[
 		for _, u := range b.snap.Upstreams {
 			names = append(names, u.Name)
 		}
-		hint := ""
-		if near := nearest(name, names); near != "" {
-			hint = "did you mean " + near + "?"
-		} else if len(names) <= 8 {
-			hint = "there are " + strings.Join(names, ", ")
-		}
-		b.wrong(at, hint, "no upstream has this name (got %q)", shorten(name))
-		return nil
+		b.wrong(at, whichOf(name, names), "no upstream has this name (got %q)", shorten(name))
 	}
-	if seen[name] {
-		b.wrong(at, "", "upstream %s is in this route already", name)
-		return nil
-	}
-	seen[name] = true
 	return u
+}
+
+// whichOf is a hint at the names there are.
+func whichOf(name string, names []string) string {
+	if near := nearest(name, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	if len(names) <= 8 {
+		return "there are " + strings.Join(names, ", ")
+	}
+	return ""
 }

@@ -20,8 +20,9 @@ type schema struct {
 	Enum        []string           `json:"enum,omitempty"`
 	Pattern     string             `json:"pattern,omitempty"`
 	Format      string             `json:"format,omitempty"`
-	Minimum     *int64             `json:"minimum,omitempty"`
-	Maximum     *int64             `json:"maximum,omitempty"`
+	Minimum     json.Number        `json:"minimum,omitempty"`
+	Above       json.Number        `json:"exclusiveMinimum,omitempty"`
+	Maximum     json.Number        `json:"maximum,omitempty"`
 	MinLength   int                `json:"minLength,omitempty"`
 	MinItems    int                `json:"minItems,omitempty"`
 	Default     any                `json:"default,omitempty"`
@@ -58,19 +59,20 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) *schema {
 	case reflect.TypeFor[Duration]():
 		return &schema{Type: "string", Pattern: durationPattern}
 	case reflect.TypeFor[Size]():
-		zero := int64(0)
-		return &schema{OneOf: []*schema{{Type: "string", Pattern: sizePattern}, {Type: "integer", Minimum: &zero}}}
+		return &schema{OneOf: []*schema{{Type: "string", Pattern: sizePattern}, {Type: "integer", Minimum: "0"}}}
 	case reflect.TypeFor[ProxyURL]():
 		return &schema{Type: "string", Pattern: "^(direct|https?://[^/?#]+/?)$"}
-	case reflect.TypeFor[SecretRef]():
-		return secretSchema()
-	case reflect.TypeFor[GroupConfig]():
+	case reflect.TypeFor[Amount]():
+		return &schema{Type: "number", Minimum: json.Number(tag.Get("min")), Above: json.Number(tag.Get("above")), Maximum: json.Number(tag.Get("max"))}
+	case reflect.TypeFor[SecretRef](), reflect.TypeFor[RedisRef]():
+		return refSchema(t)
+	case reflect.TypeFor[GroupConfig](), reflect.TypeFor[Patterns]():
 		name := &schema{Type: "string", MinLength: 1}
 		return &schema{OneOf: []*schema{name, {Type: "array", Items: name, MinItems: 1}}}
 	case reflect.TypeFor[Renames]():
 		return &schema{Type: "object", Additional: &schema{Type: "string", MinLength: 1}}
 	case reflect.TypeFor[Headers]():
-		return &schema{Type: "object", Additional: &schema{OneOf: []*schema{{Type: "string"}, secretSchema()}}}
+		return &schema{Type: "object", Additional: &schema{OneOf: []*schema{{Type: "string"}, refSchema(reflect.TypeFor[SecretRef]())}}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -84,7 +86,7 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) *schema {
 		return &schema{Type: "boolean"}
 	case reflect.Int:
 		low, high := bounds(tag)
-		return &schema{Type: "integer", Minimum: &low, Maximum: &high}
+		return &schema{Type: "integer", Minimum: json.Number(strconv.FormatInt(low, 10)), Maximum: json.Number(strconv.FormatInt(high, 10))}
 	case reflect.String:
 		s := &schema{Type: "string", MinLength: 1}
 		if words := tag.Get("enum"); words != "" {
@@ -120,21 +122,20 @@ func schemaDefault(s *schema, text string) any {
 	switch s.Type {
 	case "boolean":
 		return text == "true"
-	case "integer":
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return nil
-		}
-		return n
+	case "integer", "number":
+		return json.Number(text)
+	}
+	if quoted, err := strconv.Unquote(text); err == nil {
+		return quoted
 	}
 	return text
 }
 
-func secretSchema() *schema {
-	t := reflect.TypeFor[SecretRef]()
-	s := structSchema(t)
-	ref := func(name string) *schema {
-		return &schema{Type: "object", Properties: map[string]*schema{name: s.Properties[name]}, Required: []string{name}, Additional: false}
+// refSchema is for a mapping of which exactly one key is there.
+func refSchema(t reflect.Type) *schema {
+	all, one := structSchema(t), &schema{}
+	for _, f := range fieldsOf(t) {
+		one.OneOf = append(one.OneOf, &schema{Type: "object", Properties: map[string]*schema{f.name: all.Properties[f.name]}, Required: []string{f.name}, Additional: false})
 	}
-	return &schema{OneOf: []*schema{ref("env"), ref("file")}}
+	return one
 }

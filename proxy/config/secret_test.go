@@ -22,8 +22,9 @@ upstreams:
     headers: {X-A: hush-header, X-B: {env: KEY}}
     proxy: http://user:hush-proxy@proxy:3128
 auth: {keys: [{name: t, key: {file: /key}}]}
+schedule: {shared: {sidecars: 2, redis: {env: REDIS}}}
 `
-	env := fakeEnv(map[string]string{"KEY": "hush-env", "HOME": "/h"}, map[string]string{"/key": "hush-file\r\n"})
+	env := fakeEnv(map[string]string{"KEY": "hush-env", "REDIS": "redis://hush-user:hush-redis@redis:6379/0", "HOME": "/h"}, map[string]string{"/key": "hush-file\r\n"})
 	c, problems := Parse("t.yaml", []byte(text), env)
 	if problems != nil {
 		t.Fatal(problems)
@@ -42,6 +43,7 @@ auth: {keys: [{name: t, key: {file: /key}}]}
 		"config": c, "config value": *c, "snapshot": s, "upstream": s.Upstreams[0], "upstream value": *s.Upstreams[0], "secret": s.Upstreams[0].APIKey,
 		"pointer": &s.Upstreams[0].APIKey, "headers": s.Upstreams[0].Headers, "proxy": s.Upstreams[0].Proxy, "slice": []Secret{s.Upstreams[0].APIKey},
 		"map": map[string]Secret{"x": s.Upstreams[0].APIKey}, "auth": s.auth,
+		"schedule": s.Schedule, "shared": s.Schedule.Shared, "shared value": *s.Schedule.Shared, "redis": s.Schedule.Shared.Redis,
 	} {
 		for form, shown := range printed(v) {
 			if strings.Contains(shown, "hush") || strings.Contains(shown, "104 117 115 104") || strings.Contains(shown, "68757368") {

@@ -23,6 +23,7 @@ type Snapshot struct {
 	Origins []string         // configured origins, lower case; see AllowOrigin
 
 	Upstreams []*Upstream // in file order
+	Schedule  *Schedule   // nil: no queue, no budget
 	Limits    Limits
 	Telemetry Telemetry
 	Insecure  bool
@@ -122,7 +123,8 @@ type Upstream struct {
 	StreamIdle      time.Duration // between chunks
 	IdleConn        time.Duration // of a pooled connection
 
-	Dialects [3]bool // chat, responses, messages; see Speaks
+	Dialects    [3]bool // chat, responses, messages; see Speaks
+	UnaryStream bool    // calls that do not stream are sent as streams
 
 	models  globs // nil: all
 	renames []rename

@@ -13,6 +13,7 @@ type Config struct {
 	Upstreams []UpstreamConfig `yaml:"upstreams" doc:"The model APIs. A file without upstreams behaves as no file: Anthropic's API for the messages dialect, OpenAI's for all else."`
 	Routes    []RouteConfig    `yaml:"routes" doc:"Which upstreams serve which models, tried in order: the first route that matches decides. Without a matching route all upstreams that match dialect and model are one balanced group."`
 	Auth      *AuthConfig      `yaml:"auth" doc:"Who may call. Present = every call needs one of these keys, and agents' credentials are never sent on."`
+	Schedule  *ScheduleConfig  `yaml:"schedule" doc:"The scheduler: work waits for its turn instead of being refused, tenants get fair shares, and budgets hold. Present = on, {} with the defaults; absent = off. See Scheduling below."`
 	Limits    LimitsConfig     `yaml:"limits" doc:"Bounds on sizes, numbers and times."`
 	TLS       *TLSConfig       `yaml:"tls" doc:"Serve agents over TLS."`
 	Telemetry TelemetryConfig  `yaml:"telemetry" doc:"What is logged and recorded. Where traces and metrics are sent comes from the standard OTEL_* environment variables; nothing set, nothing sent."`
@@ -31,7 +32,7 @@ type UpstreamConfig struct {
 	Rename     Renames        `yaml:"rename" example:"{fast: gpt-4.1-mini}" doc:"Model names to replace on the way: the agent's name, or a glob, to the upstream's name. An exact name wins over globs, then the first glob in the file."`
 	APIKey     *SecretRef     `yaml:"api_key" example:"{env: OPENAI_API_KEY}" doc:"The key sent instead of the agent's credential."`
 	Credential string         `yaml:"credential" enum:"agent,none" example:"agent" doc:"agent: send the agent's own credential; at most one upstream for a dialect, and implied when there is one and no auth. none: send no credential at all (an engine that needs none)."`
-	Unary      string         `yaml:"unary" enum:"forward" default:"forward" example:"forward" doc:"How calls that do not stream are sent. forward: as they are."`
+	Unary      string         `yaml:"unary" enum:"forward,stream" default:"forward" example:"stream" doc:"How calls that do not stream are sent. forward: as they are. stream: as a stream, whose events are put together again to the one JSON body that the agent asked for: an engine that generates for nobody then stops at once when the agent leaves. What cannot be put together exactly is sent as it is."`
 	Headers    Headers        `yaml:"headers" example:"{OpenAI-Organization: org-1}" doc:"Header lines set on each request to this upstream: text, {env: NAME} or {file: PATH}."`
 	Timeouts   TimeoutsConfig `yaml:"timeouts" doc:"Times for this upstream."`
 	Proxy      ProxyURL       `yaml:"proxy" default:"from HTTPS_PROXY, HTTP_PROXY and NO_PROXY" example:"http://proxy.internal:3128" doc:"An HTTP(S) proxy to reach it through, or direct for none."`

@@ -112,7 +112,7 @@ func (b *builder) add(u *Upstream) {
 
 func (b *builder) fileUpstream(i int, c *UpstreamConfig) *Upstream {
 	key := fmt.Sprintf("upstreams[%d]", i)
-	u := &Upstream{Name: c.Name, src: source{key: key + ".base_url"}}
+	u := &Upstream{Name: c.Name, UnaryStream: c.Unary == "stream", src: source{key: key + ".base_url"}}
 	b.add(u)
 	if c.Name != "" && !validName(c.Name) {
 		b.wrong(key+".name", "", "must be 1 to 64 letters, digits, '.', '_' or '-' (got %q)", shorten(c.Name))

@@ -260,6 +260,44 @@ func TestRestartWarnings(t *testing.T) {
 	}
 }
 
+// The section may come, change and go while agents call; only who shares the limits holds until a restart.
+func TestReloadedSchedule(t *testing.T) {
+	dir := t.TempDir()
+	path, address := filepath.Join(dir, "trapgate.yaml"), filepath.Join(dir, "redis")
+	write(t, path, "limits: {}\n")
+	write(t, address, "redis://:hush@one:6379/0\n")
+	w, c := watched(t, path)
+	const pools, shared = "schedule:\n  pools: [{upstream: openai, concurrency: %d}]\n", "  shared: {redis: {file: redis}, sidecars: %d}\n"
+	slots := func(s *Snapshot) int { return s.Schedule.Engine.Pools[0].Limits.Concurrency }
+	replace(t, path, fmt.Sprintf(pools+shared, 1, 2))
+	if e := next(t, c); e.err != nil || slots(e.s) != 1 || e.s.Schedule.Shared.Sidecars != 2 || e.s.Warnings != nil {
+		t.Fatal(e)
+	}
+	replace(t, path, fmt.Sprintf(pools+shared, 2, 3))
+	e := next(t, c)
+	if e.err != nil || slots(e.s) != 2 || e.s.Schedule.Shared.Sidecars != 2 || len(e.s.Warnings) != 1 {
+		t.Fatal(e)
+	}
+	mentions(t, e.s.Warnings, path+":3:3: schedule.shared: a change of it needs a restart (still one:6379, prefix trapgate:lease:, 2 sidecars, renewed every 1s)")
+	replace(t, address, "redis://:hush@two:6379/0") // the file that it names is watched too
+	if e := next(t, c); e.err != nil || e.s.Schedule.Shared.Redis.String() != "one:6379" || len(e.s.Warnings) != 1 || strings.Contains(e.s.Warnings.Error(), "hush") {
+		t.Fatal(e)
+	}
+	replace(t, path, fmt.Sprintf(pools, 3))
+	if e := next(t, c); e.err != nil || slots(e.s) != 3 || e.s.Schedule.Shared == nil || len(e.s.Warnings) != 1 {
+		t.Fatal(e)
+	}
+	before := w.Current()
+	replace(t, path, fmt.Sprintf(pools, 0))
+	if e := next(t, c); e.err == nil || w.Current() != before || slots(before) != 3 {
+		t.Fatal("a bad change holds")
+	}
+	replace(t, path, "limits: {}\n")
+	if e := next(t, c); e.err != nil || e.s.Schedule != nil {
+		t.Fatal(e)
+	}
+}
+
 // The running listener counts, not the one that the new file would like.
 func TestAuthCannotLeaveAnOpenListener(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trapgate.yaml")

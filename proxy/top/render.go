@@ -46,6 +46,7 @@ func lines(s *admin.State, r rates) (out []string, head int) {
 		out = append(out, fmt.Sprintf("upstream %s: breaker %s, %d busy, %d idle, %d dials, %d redials",
 			plain(u.Name), plain(u.Breaker), u.Busy, u.Idle, u.Dials, u.Redials))
 	}
+	out = append(out, queue(s.Schedule)...)
 	out = append(out, "", fmt.Sprintf("in flight: %d", len(s.InFlight)))
 	head = len(out)
 	return append(out, table(s.InFlight)...), head
@@ -83,7 +84,7 @@ func troubles(t *telemetry.LedgerTotals) string {
 
 var columns = []string{"ID", "AGE", "STATE", "FOR", "FILTER", "TENANT", "AGENT", "SESSION", "PROGRAM", "MODEL", "UPSTREAM", "TRY", "TOKENS"}
 
-// table draws what is in flight; a column in which nothing stands is left out.
+// table draws what is in flight.
 func table(list []telemetry.InFlightInfo) []string {
 	rows := [][]string{columns}
 	for i := range list {
@@ -100,14 +101,20 @@ func table(list []telemetry.InFlightInfo) []string {
 	if len(rows) == 1 {
 		return nil
 	}
-	widths := make([]int, len(columns))
-	for c := range columns {
+	return aligned(rows)
+}
+
+// aligned writes rows below their titles; a column in which nothing stands is left out.
+func aligned(rows [][]string) []string {
+	titles := rows[0]
+	widths := make([]int, len(titles))
+	for c := range titles {
 		for _, row := range rows[1:] {
 			row[c] = ansi.Truncate(row[c], maxCell, "~")
 			widths[c] = max(widths[c], ansi.StringWidth(row[c]))
 		}
 		if widths[c] > 0 {
-			widths[c] = max(widths[c], len(columns[c]))
+			widths[c] = max(widths[c], len(titles[c]))
 		}
 	}
 	out := make([]string, len(rows))

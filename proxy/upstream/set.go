@@ -20,6 +20,7 @@ type Upstream struct {
 	breaker circuitbreaker.CircuitBreaker[any]
 	streak  atomic.Int32 // of successes, up to the breaker's window
 	busy    atomic.Int64
+	unary   atomic.Bool
 	redials atomic.Int64
 }
 
@@ -79,6 +80,12 @@ func (s *Set) Named(name string) *Upstream { return s.named(name) }
 
 // All returns the upstreams in the order of the file.
 func (s *Set) All() []*Upstream { return s.list }
+
+// RefusesStreams reports whether the upstream was found not to stream what it answers unary.
+func (u *Upstream) RefusesStreams() bool { return u.unary.Load() }
+
+// RefuseStreams notes it.
+func (u *Upstream) RefuseStreams() { u.unary.Store(true) }
 
 // Begin and End count the attempts under way: that is what balancing looks at.
 func (u *Upstream) Begin() {
