@@ -5,7 +5,7 @@ TRAPGATE := $(BIN)/trapgate
 TOOL     := go tool -modfile=tools/go.mod
 SUMMARY  := $(BIN)/summary
 STEP     := $(SUMMARY) step
-FUZZED   := ./internal/wire ./internal/sse ./proxy/config
+FUZZED   := ./internal/wire ./internal/sse ./proxy/config ./internal/assemble ./ratelimit ./ratelimit/limit ./ratelimit/budget
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 REALTEST := go test -tags e2e -count=1 -timeout 40m -json
 
@@ -38,9 +38,12 @@ test: summary ## Test everything, each real part once: 7 minutes, 20 the first t
 	@$(STEP) "unit tests" go test -race -json ./...
 	@$(STEP) "real engine" $(REALTEST) ./e2e/engine
 	@$(STEP) "real trace store" $(REALTEST) ./e2e/trace
+	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@TRAPGATE_E2E_CLIENTS=quick $(STEP) "real clients" $(REALTEST) ./e2e/clients
 	@$(SUMMARY) fuzz -total 60s $(FUZZED)
 	@$(STEP) "quick bench" go run ./e2e/bench -quick
+	@$(STEP) "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
+	@$(STEP) "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
 	@$(MAKE) --no-print-directory cross-steps
 	@$(SUMMARY) report
 
@@ -55,17 +58,22 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@$(STEP) "unit tests" go test -race -count=1 -json ./...
 	@$(STEP) "real engine" $(REALTEST) ./e2e/engine
 	@$(STEP) "real trace stores" $(REALTEST) ./e2e/trace
+	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@$(STEP) "real clients" $(REALTEST) ./e2e/clients
 	@$(STEP) bench go run ./e2e/bench
+	@$(STEP) "scheduler in virtual time" go run ./e2e/bench/sched -out e2e/bench/results/sched
+	@$(STEP) "scheduler for real" go run ./e2e/bench/turns
 	@$(SUMMARY) fuzz -each 10m $(FUZZED)
 	@$(MAKE) --no-print-directory cross-steps
 	@mkdir -p e2e/results
 	@$(SUMMARY) report -full e2e/results/full.md
 
-bench: build ## Measure what Trapgate adds, beside nginx and a copy proxy, into e2e/bench/results: 12 minutes
+bench: build ## Measure what Trapgate adds and how it schedules, into e2e/bench/results: 50 minutes
 	go run ./e2e/bench
+	go run ./e2e/bench/sched -out e2e/bench/results/sched
+	go run ./e2e/bench/turns
 
-fuzz: summary ## Fuzz wire, sse and config for ten minutes each, side by side
+fuzz: summary ## Fuzz every parser and the scheduler for ten minutes each, side by side
 	@$(SUMMARY) reset
 	@$(SUMMARY) fuzz -each 10m $(FUZZED)
 	@$(SUMMARY) report

@@ -21,7 +21,7 @@ import (
 )
 
 // pages are the documents whose snippets and names must be true, relative to the module's root.
-var pages = []string{"README.md", "ARCHITECTURE.md", "docs/*.md", "e2e/*.md", "internal/*/README.md"}
+var pages = []string{"README.md", "ARCHITECTURE.md", "docs/*.md", "e2e/*.md", "internal/*/README.md", "filters/*/README.md"}
 
 func readPages(t *testing.T) map[string]string {
 	t.Helper()
@@ -208,7 +208,7 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-var configKey = regexp.MustCompile("`((?:limits|auth|routes|telemetry|tls|upstreams(?:\\[\\])?)\\.[a-z_.]+)(?::[^`]*)?`")
+var configKey = regexp.MustCompile("`((?:limits|auth|routes|telemetry|tls|schedule|upstreams(?:\\[\\])?)\\.[a-z_.]+)(?::[^`]*)?`")
 
 // hasKey looks a path such as limits.retry up in the schema, through lists and alternatives.
 func hasKey(schema any, path []string) bool {
@@ -296,7 +296,7 @@ func TestErrorCodes(t *testing.T) {
 func errorCodes(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{"too_many_connections": "proxy/server"}
-	for _, pattern := range []string{"*.go", "server/*.go", "../internal/wire/*.go", "../filters/identity/*.go"} {
+	for _, pattern := range []string{"*.go", "server/*.go", "../internal/wire/*.go", "../filters/identity/*.go", "../filters/schedule/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatal(pattern, err)
@@ -338,7 +338,7 @@ func codesOf(n ast.Node) (codes []string) {
 			take(n.Args[2])
 		}
 	case *ast.ValueSpec:
-		if len(n.Names) == 1 && strings.HasPrefix(n.Names[0].Name, "Code") && len(n.Values) == 1 {
+		if len(n.Names) == 1 && (strings.HasPrefix(n.Names[0].Name, "Code") || strings.HasPrefix(n.Names[0].Name, "code")) && len(n.Values) == 1 {
 			take(n.Values[0])
 		}
 	}

@@ -21,9 +21,10 @@ const notUsed = exitCode(3)
 
 type runCommand struct {
 	common
-	Require bool     `help:"Exit with 3 when the command made no model call through Trapgate."`
-	Verbose bool     `short:"v" help:"Log each exchange to stderr."`
-	Command []string `arg:"" passthrough:"" help:"The command and its arguments, after --."`
+	Schedule bool     `help:"Let calls wait their turn, with the defaults where the file has no schedule section."`
+	Require  bool     `help:"Exit with 3 when the command made no model call through Trapgate."`
+	Verbose  bool     `short:"v" help:"Log each exchange to stderr."`
+	Command  []string `arg:"" passthrough:"" help:"The command and its arguments, after --."`
 }
 
 // Run starts a gateway on a free loopback port, points the command at it, and prints to stderr what the run did. The exit
@@ -41,8 +42,8 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 	defer signal.Stop(signals)
 
 	g, err := newGateway(context.Background(), gatewayOptions{
-		file: c.Config, env: s.env, log: s.err, quiet: !c.Verbose,
-		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data},
+		file: c.Config, env: s.env, log: s.err, quiet: !c.Verbose, guest: true,
+		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data, Schedule: c.Schedule},
 	})
 	if err != nil {
 		return err

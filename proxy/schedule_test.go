@@ -106,7 +106,9 @@ func TestHardBudget(t *testing.T) {
 	here := func(o *gatewayOptions) { o.flags.Data = data }
 	section := "{tenants: [{name: \"*\", budgets: [{per: tenant, unit: requests, limit: 3, window: month, mode: hard}]}]}"
 	g := scheduled(t, up, section, here)
-	ask := func() *message { return g.do(t, post("/v1/chat/completions", chatRequest, "Authorization: Bearer one")) }
+	ask := func() *message {
+		return g.do(t, post("/v1/chat/completions", chatRequest, "Authorization: Bearer one"))
+	}
 	for range 2 {
 		if m := ask(); m.status() != 200 {
 			t.Fatalf("%s %s", m.Line, m.Body)

@@ -191,7 +191,10 @@ func TestLoanWeights(t *testing.T) {
 	for i := range 400 {
 		for _, tenant := range []string{"a", "b", "c"} {
 			c := Call{Exchange: tenant, Tenant: tenant, Input: 100, Program: fmt.Sprint(tenant, i)}
-			x := &Ticket{Call: c, Ready: func(x *Ticket, _ error) { b.went = append(b.went, x.Call.Exchange); b.clock.after(0, func() { finish(x) }) }}
+			x := &Ticket{Call: c, Ready: func(x *Ticket, _ error) {
+				b.went = append(b.went, x.Call.Exchange)
+				b.clock.after(0, func() { finish(x) })
+			}}
 			if ok, _ := b.p.Submit(x); ok {
 				x.Ready(x, nil)
 			}
