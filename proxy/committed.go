@@ -30,7 +30,10 @@ func (e *exchange) keepAlive() error {
 		if !e.agent.HTTP10 {
 			fields = append(fields, head.Field{Name: transferEncoding, Value: chunked})
 		}
+		before := e.x.Waited
+		e.x.Waited += e.clock().Sub(e.queued) // so far; the filter adds it up when it is over
 		e.agent.Head(http.StatusOK, []byte("OK"), e.ours(fields), server.Chunked)
+		e.x.Waited = before
 	}
 	if err := e.agent.Write(waitingComment); err != nil {
 		return e.gone(err)
@@ -117,7 +120,8 @@ func jsonFields(fields head.Fields) head.Fields {
 		switch {
 		case head.Is(f.Name, "content-type"):
 			f.Value = applicationJSON
-		case head.Is(f.Name, "transfer-encoding"), head.Is(f.Name, "content-length"):
+		case head.Is(f.Name, "transfer-encoding"), head.Is(f.Name, "content-length"),
+			head.Is(f.Name, "cache-control"), head.Is(f.Name, "x-accel-buffering"): // of a stream
 			continue
 		}
 		out = append(out, head.Field{Name: bytes.Clone(f.Name), Value: bytes.Clone(f.Value)})

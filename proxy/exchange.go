@@ -51,6 +51,7 @@ type exchange struct {
 	held                         *heldAnswer
 
 	sent       time.Time     // the attempt's request had been written
+	queued     time.Time     // the attempt may have begun to wait for its turn
 	head       time.Time     // the attempt's head had been read, or it failed
 	waiting    time.Duration // in upstreams, over all attempts, up to the head
 	added      time.Duration // by us, up to the head
@@ -258,6 +259,7 @@ func (e *exchange) trace() {
 func (e *exchange) headArrived() {
 	e.head = e.clock()
 	e.waiting += e.head.Sub(e.sent)
+	e.sent = e.head
 }
 
 func (e *exchange) clock() time.Time { return time.Now() }

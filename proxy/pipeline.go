@@ -115,6 +115,7 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	if e.rt.inner.Len() > 0 { // it needs to know whose attempt it is, and may hold it
 		e.runDeferred()
 		e.enter(telemetry.StateQueued)
+		e.queued = e.clock()
 	}
 	inner, err := e.rt.inner.OpenIn(&e.noInner, e.agent, e.x)
 	e.inner = inner

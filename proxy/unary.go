@@ -51,6 +51,7 @@ func (r *relay) assemble() error {
 	if _, err := r.inner.End(); err != nil {
 		return err
 	}
+	e.headArrived() // the stream was the upstream's time, not ours
 	body, err := e.assembly.Body(e.unary[:0])
 	if err != nil {
 		return r.unmade(err)
