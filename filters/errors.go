@@ -39,6 +39,7 @@ type Reply struct {
 	Message    string // what happened and what to do
 	RetryAfter time.Duration
 	NoRetry    bool // adds x-should-retry: false
+	Local      bool // of the inner ring: only this upstream has no place, so another candidate is tried if there is one
 }
 
 func (r *Reply) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Message) }

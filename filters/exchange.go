@@ -67,6 +67,7 @@ type Attempt struct {
 	Upstream   string // its configured name
 	Model      string // the model's name there, after rename
 	Credential Credential
+	More       bool // another candidate would follow: better refuse with Reply.Local than wait where nothing moves
 	Plain      bool // the attempt before was refused for what a filter had added (ErrPlain): add nothing that can be left out
 	// Left is what a filter of the inner ring has left for the next attempt of the exchange, by the filter's name.
 	Left Left

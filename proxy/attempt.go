@@ -35,14 +35,25 @@ func (e *exchange) nextAttempt(up *upstream.Upstream) {
 	e.x.Attempt = filters.Attempt{
 		Number: e.tries, Upstream: up.Config.Name, Model: to, Credential: credentialOf(up.Config), Plain: e.plain, Left: e.x.Attempt.Left,
 	}
-	e.meter.Reset(e.x.Route.Dialect)
+	e.freshMeter()
 	e.x.Answer = e.meter.Answer()
-	e.terminal = false
 	e.sendAsStream(up)
 	e.x.Trail.Append("host", "attempt", filters.Attr{Key: "upstream", Value: up.Config.Name})
 	e.plain = false
 	e.attempts++
 	e.tries++
+}
+
+// freshMeter makes the meter ready for another answer.
+func (e *exchange) freshMeter() {
+	e.meter.Reset(e.x.Route.Dialect)
+	e.terminal = false
+}
+
+// beginPlain begins the one attempt of a request that no ring sees.
+func (e *exchange) beginPlain(up *upstream.Upstream) {
+	e.freshMeter()
+	up.Begin()
 }
 
 func credentialOf(u *config.Upstream) filters.Credential {
@@ -115,7 +126,6 @@ func (e *exchange) identify() {
 }
 
 func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *telemetry.Attempt {
-	up.Begin()
 	start := telemetry.AttemptStart{
 		Upstream: up.Config.Name, Address: up.Config.Host, Model: e.x.Attempt.Model,
 		Number: e.x.Attempt.Number, Call: e.x.Call, Start: e.clock(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/internal/head"
@@ -35,6 +36,7 @@ func (e *exchange) keepAlive() error {
 		e.agent.Head(http.StatusOK, []byte("OK"), e.ours(fields), server.Chunked)
 		e.x.Waited = before
 	}
+	e.commented = e.clock()
 	if err := e.agent.Write(waitingComment); err != nil {
 		return e.gone(err)
 	}
@@ -44,11 +46,19 @@ func (e *exchange) keepAlive() error {
 	return nil
 }
 
+// stillHere sends a comment behind others when an attempt or a back-off begins, unless the last one is fresh: the next byte may
+// take as long again. Whether the agent is there is seen by all that follows.
+func (e *exchange) stillHere() {
+	if e.committed && !e.begun() && e.clock().Sub(e.commented) > time.Second {
+		e.keepAlive()
+	}
+}
+
 var waitingComment = []byte(": waiting for a place\n\n")
 
 // errorEvent ends a committed answer with the dialect's error event, and nothing behind it that could pass for an end.
 func (e *exchange) errorEvent(problem *wire.Error) {
-	e.answering = true
+	e.answering, e.told = true, true
 	e.agent.Write(wire.AppendErrorEvent(nil, e.x.Route.Dialect, problem))
 	e.agent.Finish(nil)
 }
@@ -103,6 +113,7 @@ func (r *relay) plainly(v verdict, _ bool) verdict {
 
 // drain reads the rest of an answer that nobody gets, if it is short, so that the connection can be kept.
 func (r *relay) drain() {
+	r.resp.HurryUp(time.Second)
 	for n := 0; n < 64<<10; {
 		piece, err := r.resp.Next()
 		if err != nil {

@@ -51,6 +51,7 @@ type exchange struct {
 	held                         *heldAnswer
 
 	sent       time.Time     // the attempt's request had been written
+	commented  time.Time     // when the last comment went
 	queued     time.Time     // the attempt may have begun to wait for its turn
 	head       time.Time     // the attempt's head had been read, or it failed
 	waiting    time.Duration // in upstreams, over all attempts, up to the head
@@ -64,8 +65,9 @@ type exchange struct {
 	noInner    filters.Flow        // of an inner ring without filters
 	inner      *filters.Flow       // of the attempt under way, or the last one
 	plain      bool                // the next attempt goes without what we had added
-	doubted    bool                // an upstream may refuse streams: the plain attempt will tell
+	doubted    *upstream.Upstream  // it may refuse streams: the plain attempt will tell
 	committed  bool                // a comment of ours has gone out, and a status of 200 with it
+	told       bool                // the dialect\'s error event has ended it
 	answering  bool                // behind it, bytes of an answer have
 	assembly   *assemble.Assembler // of the attempt under way, when a unary call was sent as a stream
 	keepalive  func() error        // keepAlive
@@ -204,6 +206,7 @@ func (e *exchange) model() string {
 
 // wait is a back-off that ends early when the agent leaves.
 func (e *exchange) wait(d time.Duration) error {
+	e.stillHere()
 	e.enter(telemetry.StateBackoff)
 	e.waited += d
 	t := time.NewTimer(d)

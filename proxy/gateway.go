@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,6 +41,8 @@ type gateway struct {
 	flushLog  func() error
 	served    chan error
 	started   chan struct{} // closed once reloads may be installed
+	guest     bool
+	named     bool // tenants' names outlive the process
 }
 
 // gatewayOptions say where a gateway takes its settings from and where its log goes.
@@ -49,11 +52,12 @@ type gatewayOptions struct {
 	flags config.Overrides
 	log   io.Writer
 	quiet bool // no line for each exchange
+	guest bool // may use the state of the process that holds the data directory
 }
 
 // newGateway loads the configuration, binds the listeners and begins to serve. Nothing is left behind on an error.
 func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
-	g := &gateway{served: make(chan error, 1), started: make(chan struct{})}
+	g := &gateway{served: make(chan error, 1), started: make(chan struct{}), guest: o.guest}
 	defer func() {
 		if err != nil {
 			g.abandon()
@@ -70,7 +74,9 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 	if g.watcher, err = watch.New(); err != nil {
 		return nil, err
 	}
-	g.identity = identity.New(identity.Options{Secret: tenantSecret(snap)})
+	if err = g.nameTenants(snap); err != nil {
+		return nil, err
+	}
 	g.pipeline = &pipeline{telemetry: g.telemetry, views: wire.NewPrefixCache(prefixMemory), ids: newOwnership()}
 	if err = g.install(ctx, snap); err != nil {
 		return nil, err
@@ -84,6 +90,9 @@ func newGateway(ctx context.Context, o gatewayOptions) (_ *gateway, err error) {
 		Idle: snap.Limits.Idle, WriteTimeout: snap.Limits.Write,
 	})
 	if err = g.startAdmin(snap); err != nil {
+		return nil, err
+	}
+	if err = g.answerOthers(snap); err != nil {
 		return nil, err
 	}
 	if err = g.config.Bound(g.addrs()...); err != nil {
@@ -121,19 +130,14 @@ func (g *gateway) openLog(snap *config.Snapshot, o gatewayOptions) *slog.Logger 
 // install makes a snapshot's runtime and swaps it in; exchanges under way keep theirs. On an error the old one stays.
 func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error) {
 	old := g.pipeline.current.Load()
-	outer, inner := []filters.Filter{g.identity}, []filters.Filter(nil)
+	var outer, inner []filters.Filter
 	if snap.Schedule != nil {
-		if g.schedule == nil {
-			g.schedule, err = newScheduling(ctx, snap, g.telemetry)
-		} else {
-			err = g.schedule.configure(snap)
-		}
-		if err != nil {
+		if err = g.installSchedule(ctx, snap); err != nil {
 			return err
 		}
-		outer = append(outer, g.schedule.filter.Outer())
-		inner = append(inner, g.schedule.filter)
+		outer, inner = append(outer, g.schedule.filter.Outer()), append(inner, g.schedule.inner())
 	}
+	outer = append([]filters.Filter{g.identity}, outer...)
 	rt := &runtime{config: snap, outer: filters.NewChain(outer...), inner: filters.NewInnerChain(inner...), bind: g.identity.Bind}
 	if old == nil {
 		rt.upstreams = upstream.NewSet(g.watcher, snap, nil)
@@ -145,6 +149,24 @@ func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error
 		old.upstreams.Close()
 	}
 	return nil
+}
+
+// installSchedule puts the schedule section of a snapshot in force; the first one also opens the data directory.
+func (g *gateway) installSchedule(ctx context.Context, snap *config.Snapshot) (err error) {
+	if g.schedule != nil {
+		return g.schedule.configure(snap)
+	}
+	if err = g.nameTenants(snap); err != nil {
+		return err
+	}
+	if g.schedule, err = newScheduling(ctx, snap, g.telemetry, g.guest); err != nil {
+		g.schedule = nil
+		return err
+	}
+	if g.server == nil {
+		return nil // newGateway goes on when there is something to ask for
+	}
+	return g.answerOthers(snap)
 }
 
 // reinstall is install while agents are served.
@@ -220,18 +242,45 @@ func (g *gateway) startAdmin(snap *config.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
+	g.admin = admin.Start(l, g.adminOptions(snap))
+	return nil
+}
+
+// answerOthers has this process answer on the data directory's socket while it holds that.
+func (g *gateway) answerOthers(snap *config.Snapshot) error {
+	if g.schedule == nil {
+		return nil
+	}
+	return g.schedule.sharing.Serve(func(others http.Handler) http.Handler {
+		o := g.adminOptions(snap)
+		o.Share = others
+		return admin.New(o)
+	})
+}
+
+// adminOptions say what the admin port and the data directory's socket show.
+func (g *gateway) adminOptions(snap *config.Snapshot) admin.Options {
 	why := ""
 	token, err := admin.Token(snap.Data)
 	if err != nil {
 		why = err.Error()
 		slog.Warn("admin: no token, so only health and metrics are served", "error", err)
 	}
-	g.admin = admin.Start(l, admin.Options{
+	return admin.Options{
 		AllowHost:   func(h string) bool { return g.pipeline.current.Load().config.AllowHost([]byte(h)) },
 		AllowOrigin: func(o string) bool { return g.pipeline.current.Load().config.AllowOrigin([]byte(o)) },
-		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.state,
-	})
-	return nil
+		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.stateShared,
+	}
+}
+
+// stateShared is what /debug/state shows, with what is shared.
+func (g *gateway) stateShared() any {
+	s, ok := g.state().(admin.State)
+	if !ok || g.schedule == nil {
+		return s
+	}
+	s.Sharing = g.schedule.sharing.State()
+	return s
 }
 
 // addrs are the listeners' own addresses.
@@ -255,10 +304,18 @@ func (g *gateway) URL() string {
 	return scheme + "://" + g.listener.Addr().String() + "/v1"
 }
 
+// lastCall is how long before the drain limit calls in the queue are refused.
+const lastCall = 2 * time.Second
+
 // Shutdown stops accepting, lets exchanges finish within the drain limit, and flushes telemetry.
 func (g *gateway) Shutdown(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, g.pipeline.current.Load().config.Limits.Drain)
+	drain := g.pipeline.current.Load().config.Limits.Drain
+	ctx, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
+	if g.schedule != nil { // what still waits then is told so, rather than cut
+		last := time.AfterFunc(drain-min(lastCall, drain/4), g.schedule.engine.Close)
+		defer last.Stop()
+	}
 	g.config.Drain()
 	err := g.server.Shutdown(ctx)
 	if serr := <-g.served; err == nil {

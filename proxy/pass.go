@@ -115,6 +115,7 @@ func (e *exchange) forward(up *upstream.Upstream) {
 		r.Stream, r.Interrupt = body, e.agent.StopReading
 	}
 	var v verdict
+	e.beginPlain(up)
 	t := e.startAttempt(up, r)
 	defer func() { e.endAttempt(up, t, &v) }()
 	e.attempts++
@@ -128,7 +129,7 @@ func (e *exchange) forward(up *upstream.Upstream) {
 	}
 	defer resp.Close()
 	v.status = resp.Status
-	if v.err = e.answer(resp, inner, t).all(); v.err != nil {
+	if v.err = e.answer(up, resp, inner, t).all(); v.err != nil {
 		e.refuseOr(filters.AsReply(v.err), v.err)
 		return
 	}

@@ -112,18 +112,22 @@ func (e *exchange) call() (again bool, err error) {
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	e.nextAttempt(up)
+	e.x.Attempt.More = more
 	if e.rt.inner.Len() > 0 { // it needs to know whose attempt it is, and may hold it
 		e.runDeferred()
 		e.enter(telemetry.StateQueued)
 		e.queued = e.clock()
 	}
+	up.Begin() // who waits for it counts when others choose between replicas
 	inner, err := e.rt.inner.OpenIn(&e.noInner, e.agent, e.x)
 	e.inner = inner
 	defer func() { e.logClose(inner.Close(e.cause(v))) }()
 	if err != nil {
-		return verdict{final: true, err: e.why(err)}
+		up.Abandon()
+		return e.notAdmitted(err, more)
 	}
 	inner.SetSink(e.outer)
+	e.stillHere()
 	request := e.request()
 	t := e.startAttempt(up, request)
 	defer func() { e.endAttempt(up, t, &v) }()
@@ -149,19 +153,35 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	}
 	e.dropHeld()
 	v.final = true
-	answer := e.answer(resp, inner, t)
+	answer := e.answer(up, resp, inner, t)
 	if v.err = answer.relay(); answer.next != nil {
 		return answer.next(v, more)
 	}
 	if v.err == nil {
-		if e.doubted && resp.Status < 300 {
+		if e.doubted == up && e.x.Attempt.Plain && resp.Status < 300 {
 			up.RefuseStreams()
 		}
-		e.logClose(inner.Close(e.cause(v)))
+		if e.outer.Edits() { // it may ask for another call, or run a tool first: neither holds this one's place
+			e.logClose(inner.Close(e.cause(v)))
+		}
 		v.again, err = answer.end()
 		v.err = e.why(err)
 	}
 	return v
+}
+
+// notAdmitted decides what follows an attempt that the inner ring has not let go: another candidate, when only this upstream has no
+// place for it.
+func (e *exchange) notAdmitted(err error, more bool) verdict {
+	reply := filters.AsReply(err)
+	switch {
+	case reply == nil || !reply.Local:
+	case more:
+		return verdict{failure: err}
+	case e.held != nil && !e.begun(): // what the upstream itself said last
+		return verdict{final: true, err: e.replay()}
+	}
+	return verdict{final: true, err: e.why(err)}
 }
 
 // failed decides what follows a try that brought no answer: another one only when the request reached nobody.

@@ -26,6 +26,7 @@ const drainTime = time.Second
 type relay struct {
 	e        *exchange
 	resp     *upstream.Response
+	up       *upstream.Upstream
 	t        *telemetry.Attempt
 	inner    *filters.Flow
 	head     filters.ResponseHead
@@ -37,10 +38,10 @@ type relay struct {
 	hurry    *upstream.Hurrier                  // attached once the terminal event has come
 }
 
-func (e *exchange) answer(resp *upstream.Response, inner *filters.Flow, t *telemetry.Attempt) *relay {
+func (e *exchange) answer(up *upstream.Upstream, resp *upstream.Response, inner *filters.Flow, t *telemetry.Attempt) *relay {
 	r := &e.relay
 	*r = relay{
-		e: e, resp: resp, t: t, inner: inner, filtered: inner.Edits() || e.outer.Edits(), observed: inner.Wants() || e.outer.Wants(),
+		e: e, up: up, resp: resp, t: t, inner: inner, filtered: inner.Edits() || e.outer.Edits(), observed: inner.Wants() || e.outer.Wants(),
 		head: filters.ResponseHead{Status: resp.Status, Stream: isStream(resp), Fields: resp.Fields},
 	}
 	return r
@@ -301,6 +302,7 @@ func (r *relay) flush() error {
 }
 
 func (r *relay) write(p []byte) error {
+	r.e.answering = true
 	if err := r.e.agent.Write(p); err != nil && !r.detached {
 		return err
 	}
@@ -353,6 +355,9 @@ func (r *relay) over() {
 
 // finish sends the last bytes. Whether the agent still takes them does not matter: the answer is complete.
 func (r *relay) finish() error {
+	if r.e.told {
+		return nil // by an error event
+	}
 	a := r.e.agent
 	if r.filtered && !r.head.Stream {
 		r.documentHead()
@@ -403,5 +408,6 @@ func (s *agentSink) Emit(ev filters.Event) error {
 		s.document = append(s.document, ev.Raw...)
 		return nil
 	}
+	s.answering = true
 	return s.agent.Write(ev.Raw)
 }

@@ -22,7 +22,6 @@ func (r *relay) framing() server.Framing {
 func (r *relay) startHead(f server.Framing) server.Framing {
 	r.e.status = r.head.Status
 	if r.e.committed {
-		r.e.answering = true
 		return server.Chunked
 	}
 	out := r.fields(f, -1)

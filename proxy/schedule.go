@@ -4,29 +4,30 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
+	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/filters/schedule"
-	"github.com/trapgate/trapgate/internal/state"
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/proxy/config"
+	"github.com/trapgate/trapgate/proxy/share"
 	"github.com/trapgate/trapgate/ratelimit"
 	"github.com/trapgate/trapgate/ratelimit/budget"
 )
 
-// A scheduling is the scheduler and the budgets of a process, and the state file that they remember in. It is made when a
+// A scheduling is the scheduler and the budgets of a process, and what it shares of them with others. It is made when a
 // configuration first asks for it and lives until the process ends: a reload changes settings and keeps every ledger.
 type scheduling struct {
-	db      *state.DB
+	sharing *share.Sharing
 	engine  *ratelimit.Scheduler
 	budgets *budget.Budgets
 	filter  *schedule.Filter
 }
 
-// newScheduling opens the data directory and puts the settings of a snapshot in force.
-func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Telemetry) (_ *scheduling, err error) {
+// newScheduling opens the data directory, or joins its holder when it may be a guest, and puts the settings of a snapshot in
+// force.
+func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Telemetry, guest bool) (_ *scheduling, err error) {
 	s := &scheduling{}
-	s.db, err = state.Open(ctx, state.Options{Dir: snap.Data, Migrations: []state.Migration{budget.Migration}, Log: slog.Default()})
+	s.sharing, err = share.Join(ctx, sharingOptions(snap, guest))
 	if err != nil {
 		return nil, err
 	}
@@ -35,16 +36,30 @@ func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Tele
 			s.close()
 		}
 	}()
-	s.budgets, err = budget.New(ctx, snap.Schedule.Budgets, budget.NewStore(s.db), budget.Options{Freed: func(tenant string) { s.filter.Freed(tenant) }})
+	s.budgets, err = budget.New(ctx, snap.Schedule.Budgets, s.sharing.Store(), budget.Options{
+		Freed: func(tenant string) { s.filter.Freed(tenant) }, Lender: s.sharing.Lender(),
+	})
 	if err != nil {
 		return nil, err
 	}
 	metrics := t.Queue()
-	s.engine = ratelimit.New(snap.Schedule.Engine, ratelimit.Options{Observer: schedule.Observe(metrics)})
+	s.engine = ratelimit.New(snap.Schedule.Engine, ratelimit.Options{Observer: s.sharing.Observe(schedule.Observe(metrics))})
 	s.filter = schedule.New(schedule.Options{Engine: s.engine, Budgets: s.budgets, Metrics: metrics})
-	metrics.State(s.filter.QueueState)
+	s.sharing.Start(s.engine, s.filter.Freed)
 	return s, s.configure(snap)
 }
+
+// sharingOptions say with whom a configuration shares.
+func sharingOptions(snap *config.Snapshot, guest bool) share.Options {
+	o := share.Options{Dir: snap.Data, Guest: guest, Log: slog.Default()}
+	if c := snap.Schedule.Shared; c != nil {
+		o.Redis, o.Prefix, o.Sidecars, o.Renew = c.Redis.Reveal(), c.Prefix, c.Sidecars, c.Renew
+	}
+	return o
+}
+
+// inner is the filter of the inner ring.
+func (s *scheduling) inner() filters.Filter { return s.sharing.Filter(s.filter) }
 
 // configure puts another snapshot's settings in force.
 func (s *scheduling) configure(snap *config.Snapshot) error {
@@ -56,6 +71,7 @@ func (s *scheduling) configure(snap *config.Snapshot) error {
 	if err := s.filter.Configure(set); err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
+	s.sharing.Configure(c.Engine)
 	return nil
 }
 
@@ -64,15 +80,5 @@ func (s *scheduling) close() {
 	if s.engine != nil {
 		s.engine.Close()
 	}
-	if s.db == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := s.db.Flush(ctx); err != nil {
-		slog.Error("state: not everything was written", "error", err)
-	}
-	if err := s.db.Close(); err != nil {
-		slog.Error("state: closing", "error", err)
-	}
+	s.sharing.Close()
 }

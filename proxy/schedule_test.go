@@ -174,3 +174,29 @@ func TestOneHolder(t *testing.T) {
 	}
 	open(t, "upstreams: [{name: u, base_url: "+up.url()+", credential: agent}]\n", func(o *gatewayOptions) { o.flags.Data = data })
 }
+
+// Who still waits when the drain limit comes near is told to come back.
+func TestShutdownAnswersTheQueue(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	up := newFake(t, func(c *upConn, _ *message) bool {
+		<-release
+		return c.say(sized("200 OK", "Content-Type: application/json\r\n", okJSON))
+	})
+	g := open(t, "upstreams: [{name: u, base_url: "+up.url()+"/v1, credential: agent}]\nlimits: {drain: 2s}\nschedule: {pools: [{upstream: u, concurrency: 1}]}\n")
+	first, second := g.dial(t), g.dial(t)
+	first.send(post("/v1/chat/completions", chatRequest))
+	eventually(t, "a first call", func() bool { return up.requests() == 1 })
+	second.send(post("/v1/chat/completions", chatRequest))
+	eventually(t, "a second call in the queue", func() bool { return g.pool(t, "u").Queued == 1 })
+	done := make(chan error, 1)
+	go func() { done <- g.Shutdown(context.Background()) }()
+	if m := second.read(); m.status() != 503 || m.get("x-trapgate-error") != "shutting_down" || m.get("retry-after") == "" {
+		t.Errorf("%s\n%s\n%s", m.Line, m.Fields, m.Body)
+	}
+	close(release)
+	if m := first.read(); m.status() != 200 {
+		t.Errorf("%s %s", m.Line, m.Body)
+	}
+	<-done
+}

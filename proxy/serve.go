@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
+	"github.com/trapgate/trapgate/proxy/admin"
 	"github.com/trapgate/trapgate/proxy/config"
 )
 
@@ -60,16 +62,18 @@ func (c *checkCommand) Run(s *streams) error {
 
 type healthCommand struct {
 	Config string `help:"Configuration file (YAML)." placeholder:"FILE" env:"TRAPGATE_CONFIG"`
-	Admin  string `help:"The admin address of the Trapgate to ask." placeholder:"HOST:PORT"`
+	Admin  string `help:"The admin address of the Trapgate to ask; by default the holder of the data directory, else the configured one." placeholder:"HOST:PORT"`
+	Data   string `help:"The directory for state." placeholder:"DIR"`
 }
 
 // Run asks /readyz; the exit code is the answer.
 func (c *healthCommand) Run(ctx context.Context, s *streams) error {
-	snap, err := config.Open(c.Config, s.env, config.Overrides{Admin: c.Admin})
+	snap, err := config.Open(c.Config, s.env, config.Overrides{Admin: c.Admin, Data: c.Data})
 	if err != nil {
 		return err
 	}
-	if snap.Admin.IsZero() {
+	addr := adminOf(ctx, snap, c.Admin)
+	if addr.IsZero() {
 		return errors.New("health: the admin listener is off: set admin in the configuration")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -79,7 +83,7 @@ func (c *healthCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, snap.Admin.Network, snap.Admin.Address)
+		return (&net.Dialer{}).DialContext(ctx, addr.Network, addr.Address)
 	}}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
@@ -91,4 +95,24 @@ func (c *healthCommand) Run(ctx context.Context, s *streams) error {
 	}
 	_, err = fmt.Fprintln(s.out, "ready")
 	return err
+}
+
+// defaultAdmin is where the admin port is when nobody says otherwise.
+const defaultAdmin = "127.0.0.1:4001"
+
+// adminOf is where to ask: the address that was given or configured, else the socket of the data directory's holder if one
+// answers there, else the default port.
+func adminOf(ctx context.Context, snap *config.Snapshot, given string) config.Addr {
+	if given != "" || snap.Data == "" || !snap.Admin.IsZero() && snap.Admin.Address != defaultAdmin {
+		return snap.Admin
+	}
+	socket := config.Addr{Network: "unix", Address: filepath.Join(snap.Data, admin.SocketFile)}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, socket.Network, socket.Address)
+	if err != nil {
+		return snap.Admin
+	}
+	conn.Close()
+	return socket
 }

@@ -10,7 +10,7 @@ import (
 
 type topCommand struct {
 	Config string `help:"Configuration file (YAML)." placeholder:"FILE" env:"TRAPGATE_CONFIG"`
-	Admin  string `help:"The admin address of the Trapgate to look at." placeholder:"HOST:PORT"`
+	Admin  string `help:"The admin address of the Trapgate to look at; by default the holder of the data directory, else the configured one." placeholder:"HOST:PORT"`
 	Data   string `help:"Its directory for state, where the admin token is." placeholder:"DIR"`
 	Once   bool   `help:"Print one look and end."`
 }
@@ -25,5 +25,5 @@ func (c *topCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	return top.Run(ctx, top.Options{Admin: snap.Admin.String(), Token: token, Once: c.Once, In: s.in, Out: s.out})
+	return top.Run(ctx, top.Options{Admin: adminOf(ctx, snap, c.Admin).String(), Token: token, Once: c.Once, In: s.in, Out: s.out})
 }

@@ -34,6 +34,7 @@ func (e *exchange) upgrade(up *upstream.Upstream) {
 	e.x.Attempt = filters.Attempt{Upstream: up.Config.Name}
 	r := &upstream.Request{Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Upgrade: true}
 	var v verdict
+	e.beginPlain(up)
 	t := e.startAttempt(up, r)
 	defer func() { e.endAttempt(up, t, &v) }()
 	e.attempts++
@@ -48,7 +49,7 @@ func (e *exchange) upgrade(up *upstream.Upstream) {
 	v.status = resp.Status
 	if resp.Status != 101 {
 		defer resp.Close()
-		if v.err = e.answer(resp, inner, t).all(); v.err != nil {
+		if v.err = e.answer(up, resp, inner, t).all(); v.err != nil {
 			e.refuseOr(filters.AsReply(v.err), v.err)
 		}
 		return

@@ -107,29 +107,33 @@ func (r *relay) unmade(err error) error {
 	case e.agent.Gone():
 		return err
 	case errors.As(err, &told):
-		r.next = func(v verdict, more bool) verdict { return r.toldError(v, told, more) }
-	case errors.As(err, &form), errors.Is(err, assemble.ErrTooLarge), errors.Is(err, assemble.ErrIncomplete):
+		r.next = func(_ verdict, more bool) verdict { return r.toldError(told, more) }
+	case errors.As(err, &form), errors.Is(err, assemble.ErrTooLarge):
 		slog.Warn("an upstream's stream makes no answer: unary calls are sent to it as they are", "upstream", e.x.Attempt.Upstream, "err", err)
 		r.next = r.unstreamed
-	case errors.As(err, new(*upstream.Error)):
+	case errors.Is(err, assemble.ErrIncomplete), errors.As(err, new(*upstream.Error)):
 		r.next = func(v verdict, more bool) verdict {
 			r.resp.Spoil()
 			r.release()
-			return e.repeatOr(verdict{status: v.status, failure: err}, more, func() error {
+			v = e.repeatOr(verdict{status: v.status, failure: err}, more, func() error {
 				return &filters.Reply{Status: 502, Code: "upstream_closed", Message: "upstream " + e.x.Attempt.Upstream + " closed the connection in the middle of its answer: send the request again"}
 			})
+			if v.final && errors.Is(err, assemble.ErrIncomplete) { // it may never say that it has ended
+				return r.unstreamed(v, more)
+			}
+			return v
 		}
 	}
 	return err
 }
 
 // toldError is an error that the upstream reported inside its stream: it counts as the status that it stands for.
-func (r *relay) toldError(v verdict, told *assemble.UpstreamError, more bool) verdict {
+func (r *relay) toldError(told *assemble.UpstreamError, more bool) verdict {
 	e := r.e
 	r.resp.Spoil()
 	r.release()
 	e.held = &heldAnswer{status: told.Status, reason: []byte(http.StatusText(told.Status)), fields: jsonFields(r.head.Fields), body: told.Body}
-	v = verdict{status: told.Status, failure: told}
+	v := verdict{status: told.Status, failure: told}
 	if !e.retryableStatus(told.Status) {
 		v.final, v.err = true, e.replay()
 		return v
@@ -154,6 +158,6 @@ func (e *exchange) repeatOr(v verdict, more bool, last func() error) verdict {
 func (r *relay) unstreamed(v verdict, _ bool) verdict {
 	r.resp.Spoil()
 	r.release()
-	r.e.doubted = true
+	r.e.doubted = r.up
 	return verdict{plain: true, status: v.status, failure: filters.ErrPlain}
 }

@@ -77,6 +77,13 @@ func (p *Pool) Pause(d time.Duration) {
 	p.unlock()
 }
 
+// Paused is how long nobody will go yet, because the upstream asked for it; 0: there is no pause.
+func (p *Pool) Paused() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(0, p.pause.Sub(p.s.clock.Now()))
+}
+
 // Sync takes over what the headers of t's response said about the provider's own count.
 func (t *Ticket) Sync(o limit.Observation) {
 	p := t.pool

@@ -3,82 +3,68 @@ package ratelimit
 import (
 	"math"
 	"math/bits"
-	"slices"
 	"time"
 )
 
-// programOrder is the order of a tenant's programs.
+// programOrder is the order of a tenant's programs: two levels, the first strictly before the second.
 //
-// Three levels, each strictly before the next:
-//
-//  1. programs below the cut, the one that attained least first (least attained service, the best order for the mean that needs
-//     no knowledge of the future while most programs are small: Nuyens and Wierman, "The Foreground-Background queue", 2008);
-//  2. programs beyond the cut that are in debt, by the program's arrival: large ones finish one after another instead of all
-//     together at the end;
-//  3. the other programs beyond the cut, the one that attained least first.
+//  1. Programs below the cut, the one that attained least first (least attained service, the best order for the mean that needs
+//     no knowledge of the future while most programs are small: Nuyens and Wierman, "The Foreground-Background queue", 2008).
+//  2. Programs beyond the cut, the one that is furthest behind its fair share first: fair is what the tenant is served while
+//     calls wait, divided by the programs that wait, and a program stands where keenness times that share would have brought it
+//     to what it has attained, counted from its arrival. A young large program so has something of least attained service, an
+//     old one is not passed for ever, and large ones finish one after another instead of all together at the end.
 //
 // The cut is what all but lateShare of a tenant's programs cost at most, learnt from what they have attained so far; those that
-// still wait are censored, so that a backlog does not pull the cut down (Kaplan and Meier, 1958). A program is in debt once it
-// has waited, over all its calls, patience times as long as programs need to reach the cut when nothing makes them wait. Both
-// are ratios: nothing here is in seconds or tokens, and there is one set of parameters for every load.
+// still wait are censored, so that a backlog does not pull the cut down (Kaplan and Meier, 1958). Nothing here is in seconds or
+// tokens, and there is one set of parameters for every load.
 //
-// The order has no clock of its own: its time is the arrival of the latest call that it has seen. As long as nothing arrives,
-// nobody overtakes.
+// The order has no clock of its own: its time is the arrival of the latest call that it has seen.
 //
 // Starvation is bounded by queue (promoteShare), whatever this order says.
 type programOrder struct {
-	low, late, rest heap[standing]
-	due             heap[standing] // those of rest, by when they are in debt
-	of              map[*flow]*standing
-	now             time.Time
-	costs           survival
-	toCut           recent // how long programs took to reach the cut, without their waits
+	low, large heap[standing]
+	of         map[*flow]*standing
+	now        time.Time
+	costs      survival
+	rate       rate // of this tenant's service
 }
 
 const (
 	lateShare = 0.13
-	patience  = 3
+	keenness  = 2
 )
 
 // A standing is one flow's place in the order. It outlives the flow's queue, until its program is forgotten.
 type standing struct {
 	f       *flow
-	level   level
-	since   time.Time     // when it began to wait
-	waited  time.Duration // before that
-	dueAt   time.Time
-	at, due int
+	beyond  bool      // the cut
+	fair    time.Time // when fair service would have brought it this far
+	at      int
 	counted int // the bin of costs in which it waits
 }
 
-type level uint8
-
-const (
-	first level = iota
-	indebted
-	remaining
-)
-
 func newProgramLevels() *programOrder {
-	byArrival := func(x, y *standing) bool { return x.f.prog.seq < y.f.prog.seq }
+	place := func(s *standing) *int { return &s.at }
 	least := func(x, y *standing) bool {
 		if x.f.prog.attained != y.f.prog.attained {
 			return x.f.prog.attained < y.f.prog.attained
 		}
-		return byArrival(x, y)
+		return x.f.prog.seq < y.f.prog.seq
 	}
-	place := func(s *standing) *int { return &s.at }
+	behind := func(x, y *standing) bool {
+		if !x.fair.Equal(y.fair) {
+			return x.fair.Before(y.fair)
+		}
+		return least(x, y)
+	}
 	return &programOrder{
-		low:  heap[standing]{before: least, at: place},
-		late: heap[standing]{before: byArrival, at: place},
-		rest: heap[standing]{before: least, at: place},
-		due: heap[standing]{
-			before: func(x, y *standing) bool { return x.dueAt.Before(y.dueAt) },
-			at:     func(s *standing) *int { return &s.due },
-		},
+		low: heap[standing]{before: least, at: place}, large: heap[standing]{before: behind, at: place},
 		of: make(map[*flow]*standing),
 	}
 }
+
+func (o *programOrder) len() int { return o.low.len() + o.large.len() }
 
 func (o *programOrder) add(f *flow) {
 	s := o.of[f]
@@ -87,7 +73,9 @@ func (o *programOrder) add(f *flow) {
 		o.of[f] = s
 	}
 	o.at(f.headAt())
-	s.since = o.now
+	if o.len() == 0 {
+		o.rate.wait(o.now)
+	}
 	s.counted = costBin(f.prog.attained)
 	o.costs.waiting[s.counted]++
 	o.put(s)
@@ -97,7 +85,6 @@ func (o *programOrder) remove(f *flow) {
 	s := o.of[f]
 	o.take(s)
 	o.costs.waiting[s.counted]--
-	s.waited += o.now.Sub(s.since)
 }
 
 func (o *programOrder) fix(f *flow) {
@@ -111,43 +98,28 @@ func (o *programOrder) fix(f *flow) {
 	o.put(s)
 }
 
-// put finds s's level by what is known now; it keeps it until its ledger changes or its debt is due.
+// put finds s's place by what is known now; it keeps it until its ledger changes.
 func (o *programOrder) put(s *standing) {
-	if s.f.prog.attained < o.costs.cut() {
-		s.level = first
+	p := s.f.prog
+	s.beyond, s.f.level = p.attained >= o.costs.cut(), 0
+	if !s.beyond {
 		o.low.push(s)
 		return
 	}
-	s.dueAt = s.since.Add(o.patience() - s.waited)
-	if !s.dueAt.After(o.now) {
-		s.level = indebted
-		o.late.push(s)
-		return
+	s.f.level = 1
+	s.fair = p.arrived
+	if r := o.rate.perSecond(); r > 0 {
+		s.fair = p.arrived.Add(seconds(float64(p.attained) * float64(o.len()+1) / (keenness * r)))
 	}
-	s.level = remaining
-	o.rest.push(s)
-	o.due.push(s)
+	o.large.push(s)
 }
 
 func (o *programOrder) take(s *standing) {
-	switch s.level {
-	case first:
+	if s.beyond {
+		o.large.remove(s)
+	} else {
 		o.low.remove(s)
-	case indebted:
-		o.late.remove(s)
-	case remaining:
-		o.rest.remove(s)
-		o.due.remove(s)
 	}
-}
-
-// patience is what a program waits before it is in debt.
-func (o *programOrder) patience() time.Duration {
-	m := o.toCut.median()
-	if m > math.MaxInt64/(2*patience) {
-		return math.MaxInt64 / 2
-	}
-	return patience * m
 }
 
 // at takes a time that the order was told.
@@ -157,52 +129,29 @@ func (o *programOrder) at(t time.Time) {
 	}
 }
 
-// settleDebts moves those that are in debt by now.
-func (o *programOrder) settleDebts() {
-	for s := o.due.min(); s != nil && !s.dueAt.After(o.now); s = o.due.min() {
-		o.take(s)
-		s.level = indebted
-		o.late.push(s)
-	}
-}
-
 func (o *programOrder) first() *flow {
-	o.settleDebts()
-	for _, h := range []*heap[standing]{&o.low, &o.late, &o.rest} {
-		if s := h.min(); s != nil {
-			return s.f
-		}
+	s := o.low.min()
+	if s == nil {
+		s = o.large.min()
 	}
-	return nil
+	if s == nil {
+		return nil
+	}
+	return s.f
 }
 
 func (o *programOrder) visit(n int, f func(*flow) bool) {
-	o.settleDebts()
-	for _, h := range []*heap[standing]{&o.low, &o.late, &o.rest} {
-		if !h.visit(n, func(s *standing) bool { return f(s.f) }) {
-			return
-		}
-		if n -= h.len(); n <= 0 {
-			return
-		}
+	each := func(s *standing) bool { return f(s.f) }
+	if o.low.visit(n, each) && n > o.low.len() {
+		o.large.visit(n-o.low.len(), each)
 	}
 }
 
 func (o *programOrder) charged(p *program, before int64) {
 	o.at(p.arrived)
-	cut := o.costs.cut()
 	o.costs.move(before, p.attained)
-	if before >= cut || p.attained < cut {
-		return
-	}
-	took := o.now.Sub(p.arrived)
-	for _, f := range p.flows {
-		if s := o.of[f]; s != nil {
-			took -= s.waited
-		}
-	}
-	if took > 0 {
-		o.toCut.add(took)
+	if o.len() > 0 {
+		o.rate.served(o.now, p.attained-before)
 	}
 }
 
@@ -289,28 +238,4 @@ func (s *survival) look() int64 {
 		alive = left
 	}
 	return math.MaxInt64
-}
-
-// recent keeps the last few durations for their median: a session that its user left alone for hours does not move it.
-type recent struct {
-	last [33]time.Duration
-	n    int
-	mid  time.Duration
-}
-
-func (r *recent) add(d time.Duration) {
-	r.last[r.n%len(r.last)] = d
-	r.n++
-	sorted := r.last
-	known := sorted[:min(r.n, len(sorted))]
-	slices.Sort(known)
-	r.mid = known[len(known)/2]
-}
-
-// median is longer than anything while nothing is known.
-func (r *recent) median() time.Duration {
-	if r.n == 0 {
-		return math.MaxInt64
-	}
-	return r.mid
 }

@@ -50,17 +50,21 @@ func (l *lane) charge(f *flow, cost int64) {
 	}
 }
 
-// learn lets 100 programs end, of which 10 cost far more than the others and took a minute to get there.
+// learn lets 100 programs end, of which 10 cost far more than the others, and serves 1000 a second meanwhile.
 func (l *lane) learn() {
+	waiting := l.program()
+	l.arrive(waiting)
 	for i := range 100 {
 		f := l.program()
-		l.charge(f, 1000)
+		cost := int64(1000)
 		if i%10 == 0 {
-			l.now = l.now.Add(time.Minute)
-			l.o.at(l.now)
-			l.charge(f, 50_000)
+			cost = 51_000
 		}
+		l.now = l.now.Add(time.Duration(cost) * time.Millisecond)
+		l.o.at(l.now)
+		l.charge(f, cost)
 	}
+	l.leave(waiting)
 	l.o.costs.stale = survivalLook
 }
 
@@ -70,9 +74,10 @@ func TestProgramOrderLevels(t *testing.T) {
 	if cut := l.o.costs.cut(); cut < 1000 || cut > 51_000 {
 		t.Fatalf("cut %d is not between what small and large programs cost", cut)
 	}
-	if got := l.o.patience(); got != patience*time.Minute {
-		t.Fatalf("patience %v, want %v", got, patience*time.Minute)
+	if got := l.o.rate.perSecond(); got < 990 || got > 1010 {
+		t.Fatalf("service of %.1f a second, want 1000", got)
 	}
+	// Alone, a program stands at 60 s for 60,000, less by keenness; with others, at as many times more.
 	old, large, larger, small, tiny := l.program(), l.program(), l.program(), l.program(), l.program()
 	for f, cost := range map[*flow]int64{old: 90_000, large: 60_000, larger: 70_000, small: 900, tiny: 100} {
 		l.charge(f, cost)
@@ -83,30 +88,27 @@ func TestProgramOrderLevels(t *testing.T) {
 			t.Errorf("%s: program %d is first, want %d", what, got.prog.seq, f.prog.seq)
 		}
 	}
-	l.arrive(old)
-	want("alone", old)
 	l.arrive(larger)
-	want("beyond the cut, no debt", larger)
+	want("alone", larger)
+	stands := l.o.of[larger].fair.Sub(larger.prog.arrived).Seconds()
+	if exact := 70.0 / keenness; math.Abs(stands-exact) > 1 {
+		t.Errorf("alone, 70,000 stand at %.1f s, want %.1f", stands, exact)
+	}
+	l.leave(larger)
 	l.arrive(large)
-	want("beyond the cut the least attained", large)
+	l.arrive(larger)
+	want("of an age, the least attained", large)
+	l.leave(large)
+	l.now = l.now.Add(time.Hour)
+	young := l.program()
+	l.charge(young, 55_000)
+	l.arrive(young)
+	want("an old one before a young one that attained less", larger)
+	l.arrive(old)
 	l.arrive(small)
 	want("below the cut", small)
 	l.arrive(tiny)
 	want("below the cut the least attained", tiny)
-	l.leave(tiny)
-	l.leave(small)
-	l.now = l.now.Add(patience*time.Minute + time.Second)
-	fresh := l.program()
-	l.charge(fresh, 55_000)
-	l.arrive(fresh)
-	want("in debt, by arrival", old)
-	l.leave(old)
-	want("in debt before what is not", large)
-	l.arrive(tiny)
-	want("debt does not pass the first level", tiny)
-	l.leave(tiny)
-	l.arrive(old) // what it waited before counts
-	want("debt stays with the program", old)
 }
 
 // Whatever happens, first is the least of those that wait, by level and then by the level's own order, and nothing is lost.
@@ -153,8 +155,8 @@ func TestProgramOrderModel(t *testing.T) {
 
 func (l *lane) check(t *rapid.T) {
 	o, first := l.o, l.o.first()
-	if n := o.low.len() + o.late.len() + o.rest.len(); n != len(l.wait) || o.due.len() != o.rest.len() {
-		t.Fatalf("%d in the heaps (%d of %d due), %d wait", n, o.due.len(), o.rest.len(), len(l.wait))
+	if n := o.len(); n != len(l.wait) {
+		t.Fatalf("%d in the heaps, %d wait", n, len(l.wait))
 	}
 	held := 0.0
 	for _, n := range o.costs.waiting {
@@ -167,18 +169,14 @@ func (l *lane) check(t *rapid.T) {
 		t.Fatalf("first %v of %d", first, len(l.wait))
 	}
 	for _, f := range l.wait {
-		s, b := o.of[first], o.of[f]
-		if b.level == remaining && !b.dueAt.After(o.now) {
-			t.Fatalf("program %d is in debt and not among the indebted", f.prog.seq)
-		}
-		less := b.level < s.level
-		if b.level == s.level {
-			less = b.level != indebted && f.prog.attained < first.prog.attained ||
-				f.prog.seq < first.prog.seq && (b.level == indebted || f.prog.attained == first.prog.attained)
+		s, x := o.of[first], o.of[f]
+		less := !x.beyond && (s.beyond || f.prog.attained < first.prog.attained)
+		if x.beyond && s.beyond {
+			less = x.fair.Before(s.fair)
 		}
 		if less {
-			t.Fatalf("program %d (level %d, %d) waits behind %d (level %d, %d)", f.prog.seq, b.level, f.prog.attained,
-				first.prog.seq, s.level, first.prog.attained)
+			t.Fatalf("program %d (beyond %v, %d, %v) waits behind %d (beyond %v, %d, %v)", f.prog.seq, x.beyond, f.prog.attained,
+				x.fair, first.prog.seq, s.beyond, first.prog.attained, s.fair)
 		}
 	}
 	seen := 0

@@ -40,11 +40,15 @@ func (t *Ticket) end(how ending, u Usage) bool {
 	case abort:
 		u = t.cut(u)
 		p.settle(t, u, now)
+		p.used(t, limit.Cost{Input: float64(u.Input), Cached: float64(min(max(u.Cached, 0), max(u.Input, 0))), Output: float64(u.Output)}, now)
 	case refund:
 		p.giveBack(t, t.reserved.Requests, now)
+		p.used(t, limit.Cost{}, now)
 	case unused:
 		p.giveBack(t, t.reserved.Requests-1, now)
+		p.used(t, limit.Cost{}, now)
 	case keep:
+		p.used(t, limit.Cost{}, now)
 		t.kept = true
 	}
 	if !t.began && how != settle {

@@ -38,11 +38,17 @@ func (s *stream) exceeded(ctx context.Context, err error) error {
 	if !errors.As(err, &over) {
 		return err
 	}
-	deadline := s.now().Add(s.patience.longest)
-	if over.Never || over.Reset.After(deadline) {
+	deadline := s.now().Add(s.patience.longest - s.waited)
+	if hopeless(over, deadline) {
 		return s.overspent(over)
 	}
 	return s.hold(ctx, over, deadline)
+}
+
+// hopeless reports whether there will be no room before an agent gives up. What only others' reservations are in the way of is
+// always worth a wait: most of them turn out too large.
+func hopeless(over *budget.Exceeded, deadline time.Time) bool {
+	return over.Never || !over.Reserved && over.Reset.After(deadline)
 }
 
 // causeBudget is what a call waited for that waited for a budget only.
@@ -52,29 +58,42 @@ const causeBudget = "budget"
 func (s *stream) hold(ctx context.Context, over *budget.Exceeded, deadline time.Time) error {
 	h := s.f.holds.enter(s.x.Identity.Tenant)
 	if h == nil {
-		return s.overspent(over)
+		return s.crowded(over)
 	}
 	defer s.f.holds.leave(h)
 	start := s.now()
 	w := s.newWaiter()
 	defer w.stop()
+	err := s.held(ctx, w, h, deadline)
+	waited := s.now().Sub(start)
+	s.waited, s.cause = s.waited+waited, causeBudget
+	s.x.Waited += waited
+	s.x.Trail.Append(Name, "held", filters.Attr{Key: "budget", Value: over.Budget.String()}, filters.Attr{Key: "wait_ms", Value: waited.Milliseconds()})
+	return err
+}
+
+// held is hold for an h that is known.
+func (s *stream) held(ctx context.Context, w *waiter, h *hold, deadline time.Time) error {
+	var over *budget.Exceeded
 	for {
 		err := s.reserve() // again: room may have come before anybody knew of h
 		if err == nil || !errors.As(err, &over) {
-			s.waited, s.cause = s.now().Sub(start), causeBudget
-			s.x.Waited += s.waited
-			s.x.Trail.Append(Name, "held", filters.Attr{Key: "budget", Value: over.Budget.String()}, filters.Attr{Key: "wait_ms", Value: s.waited.Milliseconds()})
 			return err
 		}
-		if over.Never || over.Reset.After(deadline) {
-			s.x.Waited += s.now().Sub(start)
+		switch now := s.now(); {
+		case hopeless(over, deadline):
 			return s.overspent(over)
+		case !now.Before(deadline):
+			return s.outwaited(over)
 		}
-		reset, stop := s.alarm(over.Reset)
-		err = w.wait(ctx, h.freed, reset)
+		at := over.Reset
+		if at.After(deadline) {
+			at = deadline
+		}
+		bell, stop := s.alarm(at)
+		err = w.wait(ctx, h.freed, bell)
 		stop()
 		if !errors.Is(err, errReady) && !errors.Is(err, errTime) {
-			s.x.Waited += s.now().Sub(start)
 			return err
 		}
 	}
@@ -84,7 +103,11 @@ func (s *stream) hold(ctx context.Context, over *budget.Exceeded, deadline time.
 func (s *stream) reserve() error {
 	st, err := s.e.account.Reserve(s.e.tries, s.x.Attempt.Model, s.x.Attempt.Upstream, budget.Usage{Input: s.guess.input, Output: s.guess.output})
 	if err != nil {
-		return err
+		return s.worthless(err)
+	}
+	if st.Unpriced {
+		s.unpriced = true
+		s.x.Trail.Append(Name, "unpriced", filters.Attr{Key: "model", Value: s.x.Attempt.Model})
 	}
 	s.reserved = true
 	s.paidFor = s.guess.output
@@ -96,7 +119,7 @@ func (s *stream) reserve() error {
 func (s *stream) unaffordable() {
 	if s.reserved {
 		s.reserved = false
-		s.e.account.Settle(s.e.tries, budget.Usage{}, budget.Refunded)
+		s.e.account.Withdraw(s.e.tries)
 	}
 }
 
@@ -117,6 +140,11 @@ func appendBudget(b []byte, st *budget.Standing) []byte {
 	b = strconv.AppendInt(b, int64(st.Fraction*100), 10)
 	b = append(b, "%;reset="...)
 	return st.Reset.UTC().AppendFormat(b, time.RFC3339)
+}
+
+// appendUnpriced spells that a soft budget of money counts nothing: "unpriced;model=some-model".
+func appendUnpriced(b []byte, model string) []byte {
+	return append(append(b, "unpriced;model="...), headerName(model)...)
 }
 
 // holds are the exchanges that wait for a budget, by tenant.

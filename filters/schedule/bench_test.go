@@ -57,12 +57,12 @@ func newLoad(tb testing.TB, kind string, size int) *load {
 		l.x.Fields = append(l.x.Fields, filters.Field{Name: []byte(h), Value: []byte("600")})
 	}
 	lines := "date content-type connection x-request-id openai-processing-ms server cf-ray"
-	if kind == "headers" {
-		lines += " x-ratelimit-limit-requests x-ratelimit-remaining-requests x-ratelimit-reset-requests"
+	if kind != "queue" {
+		lines += " x-ratelimit-limit-requests x-ratelimit-remaining-requests x-ratelimit-reset-requests x-ratelimit-limit-tokens x-ratelimit-remaining-tokens x-ratelimit-reset-tokens"
 	}
 	for _, h := range strings.Fields(lines) {
-		v := "1000000"
-		if strings.HasSuffix(h, "reset-requests") {
+		v := "900000000000"
+		if strings.Contains(h, "reset-") {
 			v = "1ms"
 		}
 		l.head.Fields = append(l.head.Fields, filters.Field{Name: []byte(h), Value: []byte(v)})
@@ -133,7 +133,7 @@ func TestCost(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("SKIP: timing")
 	}
-	for _, kind := range []string{"queue", "budgets"} {
+	for _, kind := range []string{"queue", "headers", "budgets"} {
 		l := newLoad(t, kind, 435_000)
 		took := make([]time.Duration, 20_000)
 		for i := range took {

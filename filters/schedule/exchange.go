@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/ratelimit"
@@ -20,7 +21,14 @@ type exchange struct {
 	doubted bool              // the last attempt was refused, maybe for asking for usage
 	counted bool              // request budgets have counted it
 	failed  bool              // the last attempt did not end well
+	shunned shunned           // an upstream that has refused the agent's credential
 	id      string
+}
+
+// A shunned upstream gets no further attempt of an exchange before that time.
+type shunned struct {
+	upstream string
+	until    time.Time
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

@@ -54,7 +54,7 @@ type QueueSettings struct {
 
 // Bounds of what is kept between exchanges.
 const (
-	maxPools   = 1024 // pools that no configuration names; further ones of an upstream share one without limits
+	maxPools   = 1024 // pools that no configuration names; when all are in use, further ones of an upstream share one without limits
 	maxHolds   = 1000 // exchanges of one tenant that wait for a budget to reset; further ones are refused
 	maxPlain   = 1024 // pairs of upstream and model that refuse to be asked for usage
 	maxCounted = 4096 // failed exchanges whose repetition request budgets do not count again

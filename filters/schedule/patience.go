@@ -61,8 +61,9 @@ func parseTimeout(v []byte) time.Duration {
 
 // A patience is how long an attempt may wait, and how its agent is kept awake meanwhile.
 type patience struct {
-	longest time.Duration
-	comment time.Duration // between two comments; 0: the agent gets none
+	longest  time.Duration
+	declared time.Duration // the same before what has passed was taken off: what messages tell
+	comment  time.Duration // between two comments; 0: the agent gets none
 }
 
 // patienceOf says how long x may wait from now on. An agent that is sent comments goes on waiting behind its timeout; to all
@@ -71,11 +72,13 @@ func (c *settings) patienceOf(x *filters.Exchange, now time.Time) patience {
 	timeout := readTimeout(x)
 	if x.KeepAlive != nil {
 		if every := c.keepAliveAfter(timeout); every > 0 && every < timeout {
-			return patience{longest: max(timeout, c.queue.StreamWait), comment: every}
+			longest := max(timeout, c.queue.StreamWait)
+			return patience{longest: longest, declared: longest, comment: every}
 		}
 	}
+	declared := timeout
 	if x.Call == 0 && !x.Start.IsZero() {
 		timeout = max(timeout-now.Sub(x.Start), time.Second)
 	}
-	return patience{longest: timeout}
+	return patience{longest: timeout, declared: declared}
 }

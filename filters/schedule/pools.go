@@ -33,9 +33,12 @@ type pool struct {
 	engine *ratelimit.Pool
 	idle   []byte       // x-trapgate-queue of a call that did not wait
 	prefix []byte       // of one that did
+	own    bool         // no configuration names it
 	shared bool         // by attempts of which nobody knows whether they share a limit: nothing is learnt
 	broken atomic.Int64 // until then (Unix ns) the upstream wants to be left alone, because it fails
-	passed atomic.Int64 // answers since the last refusal that said something of a rate
+	users  atomic.Int64 // attempts under way; they begin under pools.mu
+	last   atomic.Int64 // when the last one began (Unix ns)
+	known  atomic.Bool  // the upstream has accepted one: its model exists
 }
 
 func (ps *pools) init(f *Filter) {
@@ -50,7 +53,7 @@ func (ps *pools) reconfigured() {
 	clear(ps.by)
 }
 
-// of finds the pool of an attempt: that of its upstream when the configuration has one, else the one of its credential's limit
+// of finds the pool of an attempt, and counts it as a user: that of its upstream when the configuration has one, else the one of its credential's limit
 // group there.
 func (ps *pools) of(c *settings, x *filters.Exchange) *pool {
 	k := poolKey{c: c, upstream: x.Attempt.Upstream}
@@ -59,13 +62,18 @@ func (ps *pools) of(c *settings, x *filters.Exchange) *pool {
 	}
 	ps.mu.RLock()
 	p := ps.by[k]
+	if p != nil {
+		p.users.Add(1)
+	}
 	ps.mu.RUnlock()
 	if p != nil {
 		return p
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	return ps.add(k)
+	p = ps.add(k)
+	p.users.Add(1)
+	return p
 }
 
 // The owners of credentials that are not an agent's own. No tenant has such a name.
@@ -93,7 +101,7 @@ func (ps *pools) add(k poolKey) *pool {
 	name, shared := k.upstream, false
 	if !k.c.configured(k.upstream) {
 		name = k.upstream + "/" + limit.Group(k.owner, k.model)
-		if ps.all[name] == nil && ps.own >= maxPools {
+		if ps.all[name] == nil && ps.own >= maxPools && !ps.forget() {
 			name, shared = k.upstream+"/~other", true
 		}
 	}
@@ -101,7 +109,7 @@ func (ps *pools) add(k poolKey) *pool {
 	if p == nil {
 		name = strings.Clone(name)
 		p = ps.make(name, shared)
-		if !k.c.configured(k.upstream) && !shared {
+		if p.own = !k.c.configured(k.upstream) && !shared; p.own {
 			ps.own++
 		}
 		ps.all[name] = p

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/filters/filtertest"
+	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/ratelimit"
 )
 
@@ -120,15 +121,17 @@ func TestRefusals(t *testing.T) {
 		before func(b *bench)
 		status int
 		code   string
+		local  bool
+		waits  time.Duration
 		says   string
 	}{
-		{"queue", ratelimit.QueueConfig{Calls: 1}, nil, func(b *bench) { b.wait("other") }, 429, "queue_full", "schedule.queue"},
-		{"tenant", ratelimit.QueueConfig{TenantCalls: 1}, nil, func(b *bench) { b.wait("team") }, 429, "tenant_queue_full", "tenant team"},
-		{"program", ratelimit.QueueConfig{FlowCalls: 1}, nil, func(b *bench) { b.wait("team") }, 429, "flow_queue_full", "program"},
-		{"bytes", ratelimit.QueueConfig{Bytes: 10}, nil, nil, 429, "queue_full", "queue"},
-		{"expired", ratelimit.QueueConfig{}, [][2]string{{"x-stainless-read-timeout", "3.5"}}, nil, 429, "wait_expired", "timeout"},
-		{"too long", ratelimit.QueueConfig{}, [][2]string{{"x-stainless-read-timeout", "3"}}, func(b *bench) { b.engine.Pool("memory").Pause(10 * time.Second) }, 429, "wait_too_long", "timeout"},
-		{"stopping", ratelimit.QueueConfig{}, nil, func(b *bench) { b.engine.Close() }, 503, "shutting_down", "again"},
+		{"queue", ratelimit.QueueConfig{Calls: 1}, nil, func(b *bench) { b.wait("other") }, 429, "queue_full", true, 0, "schedule.queue"},
+		{"tenant", ratelimit.QueueConfig{TenantCalls: 1}, nil, func(b *bench) { b.wait("team") }, 429, "tenant_queue_full", false, 0, "tenant team"},
+		{"program", ratelimit.QueueConfig{FlowCalls: 1}, nil, func(b *bench) { b.wait("team") }, 429, "flow_queue_full", false, 0, "program"},
+		{"bytes", ratelimit.QueueConfig{Bytes: 10}, nil, nil, 429, "queue_full", true, 0, "queue"},
+		{"expired", ratelimit.QueueConfig{}, [][2]string{{"x-stainless-read-timeout", "3.5"}}, nil, 429, "wait_expired", true, 3500 * time.Millisecond, "timeout"},
+		{"too long", ratelimit.QueueConfig{}, [][2]string{{"x-stainless-read-timeout", "3"}}, func(b *bench) { b.engine.Pool("memory").Pause(10 * time.Second) }, 429, "wait_too_long", true, 0, "timeout"},
+		{"stopping", ratelimit.QueueConfig{}, nil, func(b *bench) { b.engine.Close() }, 503, "shutting_down", false, 0, "again"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
@@ -141,8 +144,11 @@ func TestRefusals(t *testing.T) {
 				}
 				r := b.run(call{unary: true, fields: tt.fields, who: who{Identity: filters.Identity{Program: "p"}}})
 				b.refused(r, tt.status, tt.code)
-				if r.reply == nil || r.reply.RetryAfter < time.Second || r.reply.NoRetry {
-					t.Errorf("%+v", r.reply)
+				if r.reply == nil || r.reply.RetryAfter < time.Second || r.reply.NoRetry || r.reply.Local != tt.local || r.waited != tt.waits {
+					t.Errorf("%+v, waited %v", r.reply, r.waited)
+				}
+				if tt.waits > 0 && !strings.Contains(string(r.Body), "(3.5s)") {
+					t.Errorf("says %s of a timeout of 3.5 s", r.Body)
 				}
 				if !strings.Contains(string(r.Body), tt.says) {
 					t.Errorf("says %q, want %q in it", r.Body, tt.says)
@@ -184,7 +190,8 @@ func TestBrokenUpstream(t *testing.T) {
 		t.Run(fmt.Sprint(tt.answer.Status), func(t *testing.T) {
 			in(t, func(t *testing.T) {
 				b := newBench(t, oneSlot())
-				if r := b.run(call{unary: true, attempts: 1, answers: []filtertest.Answer{tt.answer}}); r.Status != tt.answer.Status {
+				ours := filtertest.Memory{Credential: filters.OurCredential}
+				if r := b.run(call{unary: true, attempts: 1, memory: ours, answers: []filtertest.Answer{tt.answer}}); r.Status != tt.answer.Status {
 					t.Fatal(r.Status)
 				}
 				hasty := call{unary: true, fields: [][2]string{{"x-stainless-read-timeout", "3"}}}
@@ -259,4 +266,56 @@ func (deaf) Name() string { return "deaf" }
 func (deaf) Open(_ context.Context, x *filters.Exchange) (filters.Stream, error) {
 	x.KeepAlive = func() error { return fmt.Errorf("write: %w", filters.ErrAgentGone) }
 	return nil, nil
+}
+
+// With another candidate behind it an attempt does not wait for a pause to end, and keeps its place for the next one.
+func TestPauseWithAFallback(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBench(t, oneSlot())
+		pool := b.engine.Pool("memory")
+		pool.Pause(9 * time.Second)
+		if got := pool.Paused(); got != 9*time.Second {
+			t.Errorf("paused for %v", got)
+		}
+		x := b.exchange(`{"model":"m","messages":[]}`)
+		x.Attempt.More = true
+		start := time.Now()
+		_, err := b.f.Open(t.Context(), x)
+		reply := filters.AsReply(err)
+		if reply == nil || !reply.Local || reply.Code != "upstream_overloaded" || reply.RetryAfter < 9*time.Second || time.Since(start) != 0 {
+			t.Fatalf("after %v: %v", time.Since(start), err)
+		}
+		x.Attempt.More = false
+		s, err := b.f.Open(t.Context(), x)
+		if err != nil || x.Waited != 9*time.Second || pool.Paused() != 0 {
+			t.Fatalf("waited %v: %v", x.Waited, err)
+		}
+		x.Answer.Usage = wire.Usage{Input: 1, Output: 1, Known: true}
+		s.Close(nil)
+		b.idle()
+	})
+}
+
+// A side call without a program belongs to its session, or else to itself.
+func TestProgramOfASideCall(t *testing.T) {
+	b := newBench(t, oneSlot())
+	for _, tt := range []struct {
+		id            filters.Identity
+		program, sess string
+	}{
+		{filters.Identity{Side: true, Session: "s"}, "s", ""},
+		{filters.Identity{Side: true}, "x", ""},
+		{filters.Identity{Side: true, Session: "s", Program: "p"}, "p", ""},
+		{filters.Identity{Session: "s"}, "", "s"},
+		{filters.Identity{}, "x", ""},
+	} {
+		x := b.exchange(`{"model":"m","messages":[]}`)
+		x.ID, x.Identity = "x", tt.id
+		s := b.f.streams.Get().(*stream)
+		s.begin(b.f, x)
+		if c := s.ticket().Call; c.Program != tt.program || c.Session != tt.sess {
+			t.Errorf("%+v: program %q, session %q", tt.id, c.Program, c.Session)
+		}
+		s.recycle()
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/internal/assemble"
 	"github.com/trapgate/trapgate/internal/head"
@@ -22,8 +24,8 @@ type Answered interface {
 // head takes in what an answer's head says of the upstream's limits.
 func (s *stream) head(status int, fields filters.Fields) {
 	s.status = status
-	if status < 300 {
-		s.p.passed.Add(1)
+	if status < 300 && !s.p.known.Load() {
+		s.p.known.Store(true)
 	}
 	if s.p.shared {
 		return
@@ -65,6 +67,10 @@ func tells(fields filters.Fields) bool {
 // maxPause bounds how long an upstream can make everybody stay away: then one call finds out whether it still means it.
 const maxPause = time.Hour
 
+// mostOthers is for how long the refusal of an agent's own credential keeps others away, who share its pool only because the
+// configuration says so: their credentials may well have room. The call itself stays away for as long as it was told.
+const mostOthers = 5 * time.Second
+
 // learn takes in, at the end, that the upstream asked for less: by its status, behind which what it says tells of what, or by
 // an error event.
 func (s *stream) learn(cause error) {
@@ -80,7 +86,7 @@ func (s *stream) learn(cause error) {
 func (s *stream) learnAnswer() {
 	var what reason
 	a := s.x.Answer
-	what.read([]byte(a.ErrorType), []byte(a.ErrorCode), []byte(a.ErrorMessage))
+	what.read(a.ErrorType, a.ErrorCode, []byte(a.ErrorMessage))
 	status := s.status
 	if status < 300 {
 		status = what.status()
@@ -97,10 +103,12 @@ func (s *stream) learnFrom(cause error) {
 	case s.status == 0 && errors.As(cause, &answered):
 		status, fields, body := answered.Answered()
 		s.head(status, fields)
-		what.read(body[:min(len(body), maxReason)])
+		body = body[:min(len(body), maxReason)]
+		said := gjson.GetManyBytes(body, "error.type", "error.code")
+		what.read(said[0].String(), said[1].String(), body)
 		s.throttled(status, &what)
 	case errors.As(cause, &inStream):
-		what.read([]byte(inStream.Type), []byte(inStream.Code), []byte(inStream.Message))
+		what.read(inStream.Type, inStream.Code, []byte(inStream.Message))
 		s.throttled(inStream.Status, &what)
 	case s.x.Answer.Failed(): // and cut off behind it
 		s.learnAnswer()
@@ -123,28 +131,17 @@ func (s *stream) throttled(status int, what *reason) {
 		if status == 529 {
 			s.p.breakUntil(s.now().Add(pause))
 		}
+		if status == 429 && s.x.Attempt.Credential == filters.AgentsCredential && s.c.configured(s.x.Attempt.Upstream) {
+			s.e.shunned = shunned{s.x.Attempt.Upstream, s.now().Add(pause)}
+			pause = min(pause, mostOthers)
+		}
 		if !s.p.shared {
-			s.slower(status, pause, what)
+			s.t.Throttled(ratelimit.Refusal{RetryAfter: pause, Tokens: what.tokens, Overload: status == 529 || what.busy})
 		}
 	default:
 		return
 	}
 	s.f.opt.Metrics.Refused(s.p.name, status)
-}
-
-// leastPassed is how many answers must have come before a refusal says something of a rate: who is refused at once, or time
-// and again, is refused for what others send.
-const leastPassed = 2
-
-// slower makes the pool learn from a refusal, or only wait.
-func (s *stream) slower(status int, pause time.Duration, what *reason) {
-	overload := (status == 529 || what.busy) && s.c.pools[s.x.Attempt.Upstream]
-	if !overload && s.p.passed.Load() < leastPassed {
-		s.p.engine.Pause(pause)
-		return
-	}
-	s.p.passed.Store(0)
-	s.t.Throttled(ratelimit.Refusal{RetryAfter: pause, Tokens: what.tokens, Overload: overload})
 }
 
 // maxReason is how much of an error's body is looked at, in bytes.
@@ -153,16 +150,22 @@ const maxReason = 4 << 10
 // A reason is what an error says it is about.
 type reason struct{ tokens, busy, spent, limited, overloaded bool }
 
-// read looks for the words that providers use: "tokens per min (TPM)", "input tokens per minute", type "tokens"; "concurrent
-// requests"; "insufficient_quota"; "rate_limit_error", "rate_limit_exceeded"; "overloaded_error".
-func (r *reason) read(texts ...[]byte) {
-	for _, t := range texts {
+// read takes an error's type and code, and its message or the whole of it, in which it looks for the words that providers use:
+// "tokens per min (TPM)", "input tokens per minute", type "tokens"; "concurrent requests"; "rate_limit_error",
+// "rate_limit_exceeded"; "overloaded_error". That there is no money only type or code say: a message may link to where one pays.
+func (r *reason) read(kind, code string, text []byte) {
+	for _, word := range [...]string{kind, code} {
+		switch word {
+		case "insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active":
+			r.spent = true
+		}
+	}
+	for _, t := range [...][]byte{[]byte(kind), []byte(code), text} {
 		if len(t) == 0 {
 			continue
 		}
 		t = bytes.ToLower(t)
 		has := func(word string) bool { return bytes.Contains(t, []byte(word)) }
-		r.spent = r.spent || has("insufficient_quota") || has("billing")
 		r.busy = r.busy || has("concurren") || has("overloaded")
 		r.overloaded = r.overloaded || has("overloaded_error")
 		r.limited = r.limited || has("rate_limit")

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/filters/filtertest"
+	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/ratelimit"
 )
 
@@ -65,7 +67,7 @@ func TestLearnt(t *testing.T) {
 		{"would exceed your rate limit of 40,000 input tokens per minute", false, true, false},
 		{"too many concurrent requests", false, false, true},
 		{"slow down", true, false, false},
-		{"insufficient_quota: check your plan and billing details", false, false, false},
+		{"Rate limit reached on requests per min. Visit https://platform.openai.com/account/billing to add a payment method", true, false, false},
 	} {
 		t.Run(tt.message, func(t *testing.T) {
 			in(t, func(t *testing.T) {
@@ -88,6 +90,66 @@ func TestLearnt(t *testing.T) {
 	}
 }
 
+// Without money no rate would help: type and code say so.
+func TestNoMoney(t *testing.T) {
+	for _, field := range []string{"type", "code"} {
+		for _, word := range []string{"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"} {
+			for _, shown := range []bool{true, false} {
+				in(t, func(t *testing.T) {
+					b := newBench(t, oneSlot())
+					for range 20 {
+						b.run(call{unary: true, answers: []filtertest.Answer{document(40, 7)}})
+						time.Sleep(time.Second)
+					}
+					refused := failure(429, "requests per min")
+					refused.Body = fmt.Appendf(nil, `{"error":{"message":"requests per min",%q:%q}}`, field, word)
+					if shown {
+						b.run(call{unary: true, answers: []filtertest.Answer{refused}})
+					} else {
+						b.close(answered{refused})
+					}
+					if got := b.source("memory", "learnt"); got != (ratelimit.Limits{}) {
+						t.Errorf("%s %s, shown %t: learnt %+v", field, word, shown, got)
+					}
+					b.idle()
+				})
+			}
+		}
+	}
+}
+
+// answered is the cause of an attempt whose answer no filter was shown.
+type answered struct{ filtertest.Answer }
+
+func (answered) Error() string { return "again" }
+
+func (a answered) Answered() (status int, fields filters.Fields, body []byte) {
+	for _, f := range a.Fields {
+		fields = append(fields, filters.Field{Name: []byte(f[0]), Value: []byte(f[1])})
+	}
+	return a.Status, fields, a.Body
+}
+
+// close runs an attempt that ends so.
+func (b *bench) close(cause error) {
+	b.Helper()
+	x := b.exchange(`{"model":"m","messages":[]}`)
+	s, err := b.f.Open(b.Context(), x)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Close(cause)
+}
+
+// exchange is one of the tenant "team", for tests that are their own host.
+func (b *bench) exchange(body string) *filters.Exchange {
+	b.Helper()
+	return &filters.Exchange{
+		ID: fmt.Sprintf("x%d", b.n.Add(1)), Route: wire.Route{Dialect: wire.Chat, Op: wire.Generate}, View: view(b, wire.Chat, body),
+		Answer: &wire.Answer{}, Identity: filters.Identity{Tenant: "team"}, Attempt: filters.Attempt{Upstream: "memory", Model: "m"},
+	}
+}
+
 // A refusal before anything has passed says nothing of a rate.
 func TestFirstRefusal(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -101,6 +163,78 @@ func TestFirstRefusal(t *testing.T) {
 		}
 	})
 }
+
+// Who is refused for a credential of its own does not keep all tenants of a configured pool away for long.
+func TestRefusalOfAnAgentsCredential(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		upstream   string
+		status     int
+		credential filters.Credential
+		told       string
+		want       time.Duration
+	}{
+		{"an agent's", "memory", 429, filters.AgentsCredential, "3600", 5 * time.Second},
+		{"an agent's, for a moment", "memory", 429, filters.AgentsCredential, "2", 2 * time.Second},
+		{"ours", "memory", 429, filters.OurCredential, "3600", time.Hour},
+		{"an agent's, in the tenant's own pool", "other", 429, filters.AgentsCredential, "3600", time.Hour},
+		{"an agent's, of an upstream that is overloaded", "memory", 529, filters.AgentsCredential, "60", time.Minute},
+	} {
+		in(t, func(t *testing.T) {
+			b := newBench(t, oneSlot())
+			m := filtertest.Memory{Credential: tt.credential, Upstreams: []string{tt.upstream}}
+			b.run(call{unary: true, memory: m, answers: []filtertest.Answer{failure(tt.status, "slow down", [2]string{"Retry-After", tt.told})}})
+			pool := tt.upstream
+			if pool == "other" {
+				pool = "other/team/m"
+			}
+			if got := b.engine.Pool(pool).Paused(); got != tt.want {
+				t.Errorf("%s: paused for %v, want %v", tt.name, got, tt.want)
+			}
+			b.idle()
+		})
+	}
+}
+
+// The call that was refused stays away for as long as it was told, at that upstream, while others go.
+func TestTheRefusedStaysAway(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBench(t, oneSlot())
+		refused := func() *filters.Exchange {
+			x := b.exchange(`{"model":"m","messages":[]}`)
+			s, err := b.f.Open(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close(answered{failure(429, "slow down", [2]string{"retry-after", "60"})})
+			return x
+		}
+		first, hasty, other := refused(), refused(), refused() // each waits for the pause that the one before has made
+		hasty.Fields = filters.Fields{{Name: []byte("x-stainless-read-timeout"), Value: []byte("20")}}
+		hasty.Start = time.Now()
+		if reply := filters.AsReply(second(b.f.Open(t.Context(), hasty))); reply == nil || reply.Code != "wait_too_long" || !reply.Local || reply.RetryAfter < 55*time.Second { // 5 s were over
+			t.Errorf("%+v", reply)
+		}
+		if r := b.run(call{unary: true, answers: []filtertest.Answer{document(1, 1)}}); r.waited != 5*time.Second {
+			t.Errorf("another call waited %v", r.waited)
+		}
+		first.Waited, other.Waited = 0, 0
+		other.Attempt.Upstream = "elsewhere"
+		s, err := b.f.Open(t.Context(), other)
+		if err != nil || other.Waited != 0 {
+			t.Fatalf("waited %v at another upstream: %v", other.Waited, err)
+		}
+		s.Close(nil)
+		s, err = b.f.Open(t.Context(), first)
+		if err != nil || first.Waited != 45*time.Second { // 15 s were over
+			t.Fatalf("waited %v: %v", first.Waited, err)
+		}
+		s.Close(nil)
+		b.idle()
+	})
+}
+
+func second(_ filters.Stream, err error) error { return err }
 
 // An error event in a stream that began well is a refusal too.
 func TestErrorEvent(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // settings are Settings made ready; never changed.
 type settings struct {
-	pools   map[string]bool // upstreams with an entry; true: their concurrency is learnt
+	pools   map[string]bool // upstreams with an entry
 	classes map[string]bool
 	rules   []ClassRule
 	models  bool // a rule asks for the model
@@ -24,7 +24,7 @@ func newSettings(s Settings) *settings {
 		pools: make(map[string]bool, len(s.Engine.Pools)), classes: make(map[string]bool, len(s.Engine.Classes)), queue: s.Queue,
 	}
 	for _, p := range s.Engine.Pools {
-		c.pools[p.Name] = p.Learn
+		c.pools[p.Name] = true
 	}
 	for _, k := range s.Engine.Classes {
 		c.classes[k.Name] = true
@@ -43,8 +43,7 @@ func newSettings(s Settings) *settings {
 
 // configured reports whether an upstream has a pool of its own.
 func (c *settings) configured(upstream string) bool {
-	_, ok := c.pools[upstream]
-	return ok
+	return c.pools[upstream]
 }
 
 // class says which class an attempt belongs to: the one that the agent asks for when there is one of that name, else that of

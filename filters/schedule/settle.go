@@ -59,17 +59,33 @@ func (s *stream) settle(how budget.Outcome) {
 	case how != budget.Done && s.output > u.Output: // what came behind the last report
 		u.Output, estimated = s.output, true
 	}
-	engine := ratelimit.Usage{Input: u.Input, Cached: u.CachedInput, Output: u.Output, Estimated: estimated}
+	engine := ratelimit.Usage{Input: u.Input, Cached: u.CachedInput, Output: u.Output, Estimated: estimated, Final: s.final()}
 	if how == budget.Done {
 		s.t.Settle(engine)
 		if u.Known {
-			s.f.sizes.learn(s.x.Identity.Tenant, s.x.Identity.Agent, s.x.Attempt.Model, s.size, s.chars, &u)
+			s.f.sizes.learn(s.x.Identity.Tenant, s.x.Identity.Agent, s.x.Attempt.Model, s.size, s.choices, s.chars, &u)
 		}
 	} else {
 		s.t.Abort(engine)
+		s.e.prior = s.t // if the host tries again: its place is the next one's, what it had reserved is spent
 	}
 	s.e.failed = how != budget.Done || a.Failed()
 	s.settleBudgets(how, budget.Usage{Input: u.Input, Cached: u.CachedInput, Write: u.CacheWrite, Output: u.Output, Estimated: estimated})
+}
+
+// final reports whether the answer is whole and asks for no tool: its agent is not expected to be back with a result.
+func (s *stream) final() bool {
+	a := s.x.Answer
+	if len(a.Finish) == 0 || a.ToolCalls > 0 || a.Failed() {
+		return false
+	}
+	for _, why := range a.Finish {
+		switch why {
+		case "tool_calls", "function_call", "tool_use", "pause_turn", "queued", "in_progress":
+			return false
+		}
+	}
+	return true
 }
 
 // refund ends an attempt that brought nothing. Its place, and what it had reserved, are the next attempt's if there is one; else

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,56 @@ func TestPlaceIsKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An attempt whose answer was cut has paid, and its place is the next one's all the same.
+func TestPlaceIsKeptWhenCut(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s := oneSlot()
+		s.Engine.Policy = ratelimit.FIFO
+		b := newBench(t, s)
+		open := func(x *filters.Exchange) filters.Stream {
+			st, err := b.f.Open(t.Context(), x)
+			if err != nil {
+				t.Error(err)
+			}
+			return st
+		}
+		first, second := b.exchange(`{"model":"m","messages":[]}`), b.exchange(`{"model":"m","messages":[]}`)
+		st := open(first)
+		time.Sleep(time.Second)
+		order := make(chan string, 2)
+		run := func(name string, x *filters.Exchange) {
+			st := open(x)
+			order <- name
+			st.Close(nil)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { run("second", second) })
+		synctest.Wait()
+		time.Sleep(time.Second)
+		free := b.occupyNext()
+		if err := st.Head(&filters.ResponseHead{Status: 200}); err != nil {
+			t.Error(err)
+		}
+		first.Answer.OutputChars = 40
+		st.Close(filters.ErrTruncated)
+		wg.Go(func() { run("first", first) })
+		synctest.Wait()
+		free()
+		if a := <-order; a != "first" {
+			t.Errorf("%s went first", a)
+		}
+		wg.Wait()
+		b.f.exchangeOf(first).release()
+		b.idle()
+	})
+}
+
+// occupyNext pauses the pool, so that who takes the place that is free next is seen once all have come.
+func (b *bench) occupyNext() (free func()) {
+	b.engine.Pool("memory").Pause(time.Second)
+	return func() { time.Sleep(time.Second) }
 }
 
 // notes says when an attempt goes, and keeps it a moment.

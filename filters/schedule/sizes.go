@@ -66,13 +66,13 @@ type guess struct {
 	perChar       float64 // output tokens for a character
 }
 
-// guess estimates an attempt; most is the call's own limit of output, 0 for none.
-func (z *sizes) guess(tenant, agent, model string, s size, most int64) (g guess) {
+// guess estimates an attempt of so many choices; most is the call's own limit of output for all of them, 0 for none.
+func (z *sizes) guess(tenant, agent, model string, s size, most, choices int64) (g guess) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	g.input = int64(z.sent.Input(model, s.bytes)+0.5) + int64(s.parts)*partTokens
 	if z.lengths {
-		g.output = int64(z.sent.Output(limit.Key{Tenant: tenant, Model: model, Agent: agent}, int(most), limit.P80) + 0.5)
+		g.output = int64(z.sent.Output(limit.Key{Tenant: tenant, Model: model, Agent: agent}, int(most/choices), limit.P80)*float64(choices) + 0.5)
 	}
 	if most > 0 {
 		g.output = min(g.output, most)
@@ -86,14 +86,14 @@ const perCharOf = 1 << 20
 
 // learn takes what a provider counted for an attempt that ended well. chars is what was seen of the output; what a provider
 // hides of it (reasoning) makes no ratio.
-func (z *sizes) learn(tenant, agent, model string, s size, chars int64, u *wire.Usage) {
+func (z *sizes) learn(tenant, agent, model string, s size, choices, chars int64, u *wire.Usage) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if s.parts == 0 && u.Input > 0 {
 		z.sent.ObserveInput(model, s.bytes, int(u.Input))
 	}
 	if z.lengths {
-		z.sent.Observe(limit.Key{Tenant: tenant, Model: model, Agent: agent}, int(u.Output))
+		z.sent.Observe(limit.Key{Tenant: tenant, Model: model, Agent: agent}, int(u.Output/choices))
 	}
 	if u.Reasoning == 0 && u.Output >= leastRatio && chars >= leastRatio {
 		z.shown.ObserveInput(model, int(chars), int(u.Output))

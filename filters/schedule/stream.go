@@ -25,11 +25,14 @@ type stream struct {
 	patience patience
 	size     size
 	guess    guess
-	most     int64 // the call's own limit of output; 0: none
+	most     int64 // the call's own limit of output, for all its choices; 0: none
+	choices  int64 // answers that it asks for at once
 
 	waited time.Duration
 	cause  string
 	soft   budget.Standing // a soft budget that is passed
+
+	unpriced bool // a soft budget of money counts nothing
 
 	reserved bool  // in the budgets
 	paidFor  int64 // output tokens that the budgets' reservation covers
@@ -65,6 +68,7 @@ var (
 
 func (s *stream) recycle() {
 	f := s.f
+	s.p.users.Add(-1)
 	*s = stream{ready: s.ready, onReady: s.onReady, onFrame: s.onFrame}
 	f.streams.Put(s)
 }
@@ -76,18 +80,25 @@ func (s *stream) begin(f *Filter, x *filters.Exchange) {
 	s.e.tries++
 	s.e.id = x.ID
 	id, v := &x.Identity, x.View
+	now := s.now()
 	s.p = f.pools.of(s.c, x)
+	s.p.last.Store(now.UnixNano())
 	s.class = s.c.class(x)
-	s.patience = s.c.patienceOf(x, s.now())
+	s.patience = s.c.patienceOf(x, now)
+	s.choices = 1
 	switch {
 	case x.Route.Op == wire.Embed:
 		s.most = 1 // there is none, and zero means no limit
-	case !v.MaxTokens.Empty():
-		s.most = v.MaxTokensValue()
+	default:
+		s.choices = assemble.Choices(v)
+		s.most = min(v.MaxTokensValue(), maxMost) * s.choices
 	}
 	s.size = sizeOf(v)
-	s.guess = f.sizes.guess(id.Tenant, id.Agent, x.Attempt.Model, s.size, s.most)
+	s.guess = f.sizes.guess(id.Tenant, id.Agent, x.Attempt.Model, s.size, s.most, s.choices)
 }
+
+// maxMost is above any limit of output, and times all choices still a number.
+const maxMost = 1 << 50
 
 // Observes reports whether all events pass as they are: the agent is kept from nothing.
 func (s *stream) Observes() bool { return !s.asked }
@@ -104,6 +115,9 @@ func (s *stream) Head(h *filters.ResponseHead) error {
 		s.f.plain.add(plainKey{s.x.Attempt.Upstream, s.x.Attempt.Model})
 	}
 	h.Added = append(h.Added, filters.Field{Name: queueHeader, Value: s.queueNote()})
+	if s.unpriced {
+		h.Added = append(h.Added, filters.Field{Name: budgetHeader, Value: appendUnpriced(nil, s.x.Attempt.Model)})
+	}
 	if s.soft.Over {
 		h.Added = append(h.Added, filters.Field{Name: budgetHeader, Value: appendBudget(nil, &s.soft)})
 	}
@@ -172,7 +186,10 @@ type plainKey struct{ upstream, model string }
 // ask asks for the usage of a stream whose agent did not.
 func (s *stream) ask() {
 	x := s.x
-	if x.Attempt.Plain || x.Route.Op != wire.Generate || !x.View.Stream || x.Route.Dialect != wire.Chat {
+	if x.Attempt.Plain || x.Route.Op != wire.Generate || !x.View.Stream {
+		return
+	}
+	if d := x.Route.Dialect; d != wire.Chat && d != wire.Completions {
 		return
 	}
 	if s.f.plain.has(plainKey{x.Attempt.Upstream, x.Attempt.Model}) {

@@ -70,7 +70,12 @@ func TestPatience(t *testing.T) {
 		{"stream, comments too late", &filters.Exchange{KeepAlive: alive}, QueueSettings{KeepAliveAfter: 900 * time.Second}, patience{longest: 600 * time.Second}},
 	} {
 		c := newSettings(Settings{Queue: tt.queue})
-		if got := c.patienceOf(tt.x, now); got != tt.want {
+		got := c.patienceOf(tt.x, now)
+		if declared := max(tt.want.longest, 600*time.Second); got.declared != declared {
+			t.Errorf("%s: told as %v, want %v", tt.name, got.declared, declared)
+		}
+		got.declared = 0
+		if got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
@@ -149,6 +154,35 @@ func TestPoolsAreBounded(t *testing.T) {
 	})
 }
 
+// Models that no upstream has accepted keep no pool from one that comes later, nor do pools that are idle.
+func TestMadeUpModelsAreForgotten(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBench(t, Settings{})
+		model := func(tenant string, a filtertest.Answer) result {
+			time.Sleep(time.Millisecond)
+			return b.run(call{unary: true, who: who{Identity: filters.Identity{Tenant: tenant}}, answers: []filtertest.Answer{a}})
+		}
+		model("good", document(1, 1))
+		for i := range maxPools + 50 {
+			model(fmt.Sprint("made up ", i), failure(404, "no such model"))
+		}
+		r := model("later", document(1, 1))
+		if got := r.head["x-trapgate-queue"]; got != "memory/later/m;wait=0" {
+			t.Errorf("a good model's pool is %q", got)
+		}
+		if b.f.pools.all["memory/good/m"] == nil || b.f.pools.all["memory/made up 0/m"] != nil || b.f.pools.own > maxPools || len(b.engine.State().Pools) != b.f.pools.own {
+			t.Errorf("%d pools, %d in the engine", b.f.pools.own, len(b.engine.State().Pools))
+		}
+		for i := range maxPools + 50 { // all good: those idle for the longest go
+			model(fmt.Sprint("good ", i), document(1, 1))
+		}
+		if r := model("last", document(1, 1)); r.head["x-trapgate-queue"] != "memory/last/m;wait=0" || b.f.pools.all["memory/good/m"] != nil {
+			t.Errorf("%q", r.head["x-trapgate-queue"])
+		}
+		b.idle()
+	})
+}
+
 // A new configuration takes effect for what comes and keeps what is there.
 func TestConfigure(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -219,21 +253,21 @@ func TestLearntSizes(t *testing.T) {
 	var z sizes
 	z.init(true)
 	s := size{bytes: 10_000}
-	cold := z.guess("t", "a", "m", s, 0)
+	cold := z.guess("t", "a", "m", s, 0, 1)
 	if cold.input != 2500 || cold.output != 600 || cold.perChar != 0.25 {
 		t.Errorf("cold: %+v", cold)
 	}
-	if got := z.guess("t", "a", "m", s, 100); got.output != 100 {
+	if got := z.guess("t", "a", "m", s, 100, 1); got.output != 100 {
 		t.Errorf("of at most 100: %+v", got)
 	}
 	for range 50 {
-		z.learn("t", "a", "m", s, 1000, &wire.Usage{Input: 4000, Output: 500, Known: true})
+		z.learn("t", "a", "m", s, 1, 1000, &wire.Usage{Input: 4000, Output: 500, Known: true})
 	}
-	if got := z.guess("t", "a", "m", s, 0); got.input != 4000 || got.output < 450 || got.output > 560 || got.perChar != 0.5 {
+	if got := z.guess("t", "a", "m", s, 0, 1); got.input != 4000 || got.output < 450 || got.output > 560 || got.perChar != 0.5 {
 		t.Errorf("learnt: %+v", got)
 	}
-	z.learn("t", "a", "m", s, 10, &wire.Usage{Input: 4000, Output: 5000, Reasoning: 4990, Known: true})
-	if got := z.guess("t", "a", "m", s, 0); got.perChar != 0.5 {
+	z.learn("t", "a", "m", s, 1, 10, &wire.Usage{Input: 4000, Output: 5000, Reasoning: 4990, Known: true})
+	if got := z.guess("t", "a", "m", s, 0, 1); got.perChar != 0.5 {
 		t.Errorf("hidden reasoning made a ratio: %+v", got)
 	}
 }
@@ -291,4 +325,30 @@ func FuzzGlob(f *testing.F) {
 			t.Errorf("glob(%q, %q) is not %t", pattern, s, want)
 		}
 	})
+}
+
+// Each of a request's choices costs its own output.
+func TestChoices(t *testing.T) {
+	b := newBench(t, oneSlot())
+	b.f.sizes.lengths = true
+	begun := func(body string) *stream {
+		s := b.f.streams.Get().(*stream)
+		s.begin(b.f, b.exchange(body))
+		return s
+	}
+	one := begun(`{"model":"m","messages":[]}`)
+	three := begun(`{"model":"m","messages":[],"n":3}`)
+	if three.guess.output != 3*one.guess.output || three.most != 0 {
+		t.Errorf("%d tokens for three, %d for one", three.guess.output, one.guess.output)
+	}
+	limited := begun(`{"model":"m","messages":[],"n":3,"max_tokens":20}`)
+	if limited.guess.output != 60 || limited.ticket().Call.MaxOutput != 60 {
+		t.Errorf("%d of at most %d", limited.guess.output, limited.most)
+	}
+	for range 50 {
+		b.f.sizes.learn("team", "", "m", three.size, three.choices, 0, &wire.Usage{Input: 10, Output: 300, Known: true})
+	}
+	if got := begun(`{"model":"m","messages":[]}`).guess.output; got < 90 || got > 120 {
+		t.Errorf("%d tokens for one, of 300 for three", got)
+	}
 }

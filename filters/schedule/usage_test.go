@@ -92,6 +92,24 @@ func TestBadRequestIsNotRemembered(t *testing.T) {
 	})
 }
 
+// Legacy completions need to be asked too.
+func TestUsageOfCompletions(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBench(t, oneSlot())
+		seen := chunk(`{"id":"c","object":"text_completion","choices":[{"index":0,"text":"hi","finish_reason":"stop"}]}`)
+		usage := chunk(`{"id":"c","object":"text_completion","choices":[],"usage":{"prompt_tokens":40,"completion_tokens":7,"total_tokens":47}}`)
+		const done = "data: [DONE]\n\n"
+		r := b.run(call{dialect: wire.Completions, answers: []filtertest.Answer{{Stream: true, Body: []byte(seen + usage + done)}}})
+		if !bytes.Contains(r.Sent[0], []byte(asks)) || string(r.Body) != seen+done {
+			t.Errorf("sent %s, the agent got\n%s", r.Sent[0], r.Body)
+		}
+		b.idle()
+		if got := b.attained(); got != 40+2*7 {
+			t.Errorf("charged %d", got)
+		}
+	})
+}
+
 // Other dialects report usage unasked.
 func TestOtherDialectsAreNotEdited(t *testing.T) {
 	in(t, func(t *testing.T) {

@@ -12,6 +12,14 @@ import (
 // admit brings the attempt to the point where it may go: its budgets have room, and the pool has granted it a place. On an
 // error nothing is held.
 func (s *stream) admit(ctx context.Context) error {
+	if s.x.Attempt.More { // better than a wait in which nothing moves
+		if pause := s.p.engine.Paused(); pause > 0 {
+			return s.elsewhere(pause)
+		}
+	}
+	if err := s.stayAway(ctx); err != nil {
+		return err
+	}
 	if err := s.afford(ctx); err != nil {
 		return err
 	}
@@ -23,6 +31,9 @@ func (s *stream) admit(ctx context.Context) error {
 	}
 	if err != nil {
 		s.unaffordable()
+		if t.Pool() != nil {
+			s.e.prior = t // the next candidate's attempt has its place
+		}
 		return s.refusal(err)
 	}
 	if !granted {
@@ -34,6 +45,35 @@ func (s *stream) admit(ctx context.Context) error {
 	}
 	s.t = t
 	s.ask()
+	return nil
+}
+
+// causeRefused is what a call waited for whose own credential was refused.
+const causeRefused = "refused"
+
+// stayAway waits until the upstream may be asked again with the agent's own credential, which it has refused.
+func (s *stream) stayAway(ctx context.Context) error {
+	away := s.e.shunned
+	start := s.now()
+	d := away.until.Sub(start)
+	if away.upstream != s.x.Attempt.Upstream || d <= 0 {
+		return nil
+	}
+	if d > s.patience.longest {
+		return s.refusal(&ratelimit.Rejected{Pool: s.p.name, Reason: ratelimit.WaitTooLong, RetryAfter: d})
+	}
+	w := s.newWaiter()
+	defer w.stop()
+	bell, stop := s.alarm(away.until)
+	defer stop()
+	err := w.wait(ctx, nil, bell)
+	waited := s.now().Sub(start)
+	s.x.Waited += waited
+	if !errors.Is(err, errTime) {
+		return err
+	}
+	s.waited, s.cause = waited, causeRefused
+	s.x.Trail.Append(Name, "stayed_away", filters.Attr{Key: "pool", Value: s.p.name}, filters.Attr{Key: "wait_ms", Value: waited.Milliseconds()})
 	return nil
 }
 
@@ -51,8 +91,10 @@ func (s *stream) ticket() *ratelimit.Ticket {
 	if !id.Side { // a side call is not the conversation, whose prefix it does not extend
 		c.Session = id.Session
 	}
-	if c.Program == "" && id.Session == "" {
-		c.Program = x.ID // nobody knows what it belongs to: a program of its own
+	if c.Program == "" && c.Session == "" {
+		if c.Program = id.Session; c.Program == "" {
+			c.Program = x.ID // nobody knows what it belongs to: a program of its own
+		}
 	}
 	c.Input, c.MaxOutput = s.guess.input, s.most
 	c.Bytes, c.Stream = int64(len(x.View.Body)), x.View.Stream
@@ -67,6 +109,9 @@ func (s *stream) queue(ctx context.Context, t *ratelimit.Ticket) error {
 	defer w.stop()
 	err := w.wait(ctx, s.ready, nil)
 	if errors.Is(err, errReady) {
+		if w.result != nil {
+			s.x.Waited += s.now().Sub(start)
+		}
 		return w.result
 	}
 	s.x.Waited += s.now().Sub(start)

@@ -114,7 +114,9 @@ func TestAskUsage(t *testing.T) {
 		{wire.Chat, `{}`, ""},
 		{wire.Responses, `{"stream":true}`, ""},
 		{wire.Messages, `{"stream":true}`, ""},
-		{wire.Completions, `{"stream":true}`, ""},
+		{wire.Completions, `{"stream":true,"prompt":"x"}`, `{"stream_options":{"include_usage":true},"stream":true,"prompt":"x"}`},
+		{wire.Completions, `{"stream":true,"stream_options":{"include_usage":true}}`, ""},
+		{wire.Completions, `{"prompt":"x"}`, ""},
 	} {
 		v := view(t, c.d, c.body)
 		var e wire.Edits
@@ -122,6 +124,33 @@ func TestAskUsage(t *testing.T) {
 		got, err := wire.Apply(nil, v.Body, nil, &e)
 		if want := c.want; err != nil || asked != (want != "") || asked && string(got) != want || !asked && e.Len() != 0 {
 			t.Errorf("%s: %v %v %s", c.body, asked, err, got)
+		}
+		v.Release()
+	}
+}
+
+func TestChoices(t *testing.T) {
+	for _, c := range []struct {
+		d    wire.Dialect
+		body string
+		want int64
+	}{
+		{wire.Chat, `{"messages":[{"role":"user","content":"n"}],"tools":[],"n":3}`, 3},
+		{wire.Chat, `{"n" : 2 ,"messages":[{"role":"user","content":"hi","n":9}]}`, 2},
+		{wire.Chat, `{"messages":[]}`, 1},
+		{wire.Chat, `{"n":null}`, 1},
+		{wire.Chat, `{"n":0}`, 1},
+		{wire.Chat, `{"n":-4}`, 1},
+		{wire.Chat, `{"n":"4"}`, 1},
+		{wire.Chat, `{"n":1e300}`, 1},
+		{wire.Chat, `{"n":1000000}`, 128},
+		{wire.Chat, `{"best_of":4}`, 1},
+		{wire.Completions, `{"prompt":"x","n":2,"best_of":5}`, 5},
+		{wire.Responses, `{"n":3,"input":"x"}`, 1},
+	} {
+		v := view(t, c.d, c.body)
+		if got := assemble.Choices(v); got != c.want {
+			t.Errorf("%s: %d, want %d", c.body, got, c.want)
 		}
 		v.Release()
 	}

@@ -25,7 +25,12 @@ type Options struct {
 	Ready   func() (bool, []string)
 	Metrics http.Handler
 	State   func() any // a State
+	// Share answers what is below SharePath, to those who have the token. Nil: nobody does.
+	Share http.Handler
 }
+
+// SharePath is where other processes of the data directory come in.
+const SharePath = "/share/"
 
 // Limits of the server. Profiles take as long as they are asked to, so writing has none.
 const (
@@ -52,6 +57,9 @@ func New(o Options) http.Handler {
 		text(w, http.StatusOK, "/livez\n/readyz\n/metrics\n/debug/state\n/debug/pprof/")
 	})
 	debug.HandleFunc("/debug/state", o.state)
+	if o.Share != nil {
+		debug.Handle(SharePath, o.Share)
+	}
 	debug.HandleFunc("/debug/pprof/", pprof.Index)
 	debug.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	debug.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -17,10 +17,13 @@ type Server struct {
 }
 
 // Start serves on l, which it owns from now on.
-func Start(l net.Listener, o Options) *Server {
+func Start(l net.Listener, o Options) *Server { return StartHandler(l, New(o)) }
+
+// StartHandler serves a handler that New made, or one around it.
+func StartHandler(l net.Listener, h http.Handler) *Server {
 	s := &Server{
 		http: &http.Server{
-			Handler: New(o), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+			Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 			// A stranger's garbage is no news.
 			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		},

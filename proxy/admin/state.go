@@ -22,6 +22,7 @@ type State struct {
 	Upstreams  []Upstream               `json:"upstreams"`
 	Schedule   *ratelimit.State         `json:"schedule,omitempty"`
 	Budgets    []budget.State           `json:"budgets,omitempty"`
+	Sharing    any                      `json:"sharing,omitempty"` // a share.State
 	Totals     telemetry.LedgerTotals   `json:"totals"`
 }
 

@@ -14,6 +14,9 @@ import (
 // TokenFile is the name of the file in the data directory that holds the admin token.
 const TokenFile = "admin.token"
 
+// SocketFile is the name of the socket in the data directory on which its holder answers.
+const SocketFile = "admin.sock"
+
 // tokenBytes is the strength of a token; it is written in hex.
 const tokenBytes = 32
 

@@ -33,6 +33,9 @@ const smallWrite = 16 << 10
 // be closed says so here.
 func (a *Agent) Head(status int, reason []byte, fields head.Fields, f Framing) {
 	w := &a.answer
+	if w.complete {
+		return
+	}
 	out := append(a.conn.out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(status), 10)
 	out = append(out, ' ')
@@ -66,7 +69,7 @@ func (a *Agent) Started() bool { return a.answer.started }
 // Write adds a piece of the body: one chunk in a chunked answer. Small pieces wait for Flush; p is not kept.
 func (a *Agent) Write(p []byte) error {
 	w := &a.answer
-	if len(p) == 0 || w.framing == Bodiless {
+	if len(p) == 0 || w.framing == Bodiless || w.complete {
 		return nil
 	}
 	chunked := w.framing == Chunked && !w.http10
@@ -100,6 +103,9 @@ func (a *Agent) Flush() error {
 // Finish ends the answer as its framing demands and sends it. trailers are header lines behind a chunked body.
 func (a *Agent) Finish(trailers head.Fields) error {
 	w := &a.answer
+	if w.complete { // what follows on the connection is another answer's
+		return nil
+	}
 	if w.framing == Chunked && !w.http10 {
 		out := append(a.conn.out, "0\r\n"...)
 		for _, t := range trailers {

@@ -20,7 +20,7 @@ type Upstream struct {
 	breaker circuitbreaker.CircuitBreaker[any]
 	streak  atomic.Int32 // of successes, up to the breaker's window
 	busy    atomic.Int64
-	unary   atomic.Bool
+	unary   atomic.Int64 // until when it is taken to refuse streams, in Unix seconds
 	redials atomic.Int64
 }
 
@@ -82,10 +82,16 @@ func (s *Set) Named(name string) *Upstream { return s.named(name) }
 func (s *Set) All() []*Upstream { return s.list }
 
 // RefusesStreams reports whether the upstream was found not to stream what it answers unary.
-func (u *Upstream) RefusesStreams() bool { return u.unary.Load() }
+func (u *Upstream) RefusesStreams() bool {
+	until := u.unary.Load()
+	return until > 0 && time.Now().Unix() < until
+}
+
+// streamless is how long RefuseStreams holds: engines are restarted with other options.
+const streamless = 10 * time.Minute
 
 // RefuseStreams notes it.
-func (u *Upstream) RefuseStreams() { u.unary.Store(true) }
+func (u *Upstream) RefuseStreams() { u.unary.Store(time.Now().Add(streamless).Unix()) }
 
 // Begin and End count the attempts under way: that is what balancing looks at.
 func (u *Upstream) Begin() {

@@ -55,19 +55,26 @@ func (b *Budgets) Open(a *Account, who Who, repeat bool) {
 
 // Reserve reserves an attempt's estimate before it is dispatched; attempts are numbered from 1 within the exchange, whichever
 // call they are for. The error is an *Exceeded: then nothing was reserved, and the exchange keeps what it carried over.
-// Models without a price count no money.
+// A model without a
+// price counts no money; under a hard budget of money the error is an *Unpriced.
 func (a *Account) Reserve(attempt int, model, upstream string, est Usage) (Standing, error) {
 	a.neverSettled()
 	bk, est := a.book, est.clean()
 	now := bk.b.opt.Now().Unix()
 	bk.mu.Lock()
-	bk.prepare(a, model, est, now)
+	price := bk.prepare(a, model, est, now)
+	soft, err := bk.unpriced(a, model, price)
+	if err != nil {
+		bk.unlock(false)
+		return Standing{}, err
+	}
 	if err := bk.refuse(a); err != nil {
 		bk.refused = true
 		bk.unlock(false)
 		return Standing{}, err
 	}
 	st, freed := bk.hold(a)
+	st.Unpriced = soft
 	a.attempt, a.running, a.model, a.upstream, a.est = attempt, true, model, upstream, est
 	bk.unlock(freed)
 	return st, nil
@@ -118,7 +125,9 @@ func (a *Account) Settle(attempt int, used Usage, how Outcome) (Standing, bool) 
 		if !c.live {
 			continue
 		}
-		bk.pay(c, a.due(c, price, used, how))
+		due := a.due(c, price, used, how)
+		bk.pay(c, due)
+		freed = freed || due > 0 // who waits for it learns that it is gone
 		if how == Done || how == Aborted {
 			freed = bk.release(c) || freed
 		}
@@ -127,6 +136,22 @@ func (a *Account) Settle(attempt int, used Usage, how Outcome) (Standing, bool) 
 	bk.record(a, price, used, how)
 	bk.unlock(freed)
 	return st, true
+}
+
+// Withdraw ends an attempt that was reserved and never went upstream: all that the exchange holds is free again, and the ledger
+// hears nothing of it. Like Settle it does nothing, and says false, for any other attempt.
+func (a *Account) Withdraw(attempt int) bool {
+	if !a.running || attempt != a.attempt {
+		return false
+	}
+	a.running = false
+	bk, freed := a.book, false
+	bk.mu.Lock()
+	for i := range a.charges {
+		freed = bk.release(&a.charges[i]) || freed
+	}
+	bk.unlock(freed)
+	return true
 }
 
 // due is what an attempt that ended owes in one sum.
@@ -169,13 +194,14 @@ func (a *Account) neverSettled() {
 	}
 }
 
-// prepare finds the charges of an attempt and what each wants beyond what it holds. It reserves nothing.
-func (bk *book) prepare(a *Account, model string, est Usage, now int64) {
+// prepare finds the charges of an attempt and what each wants beyond what it holds, and returns the model's price. It reserves
+// nothing.
+func (bk *book) prepare(a *Account, model string, est Usage, now int64) *Price {
 	for i := range a.charges {
 		a.charges[i].live, a.charges[i].want = false, 0
 	}
 	if bk.plan == nil {
-		return
+		return nil
 	}
 	price := bk.price(model)
 	for i := range bk.plan.rules {
@@ -197,6 +223,7 @@ func (bk *book) prepare(a *Account, model string, est Usage, now int64) {
 			c.want -= c.held
 		}
 	}
+	return price
 }
 
 func (a *Account) subject(per Per, model string) string {

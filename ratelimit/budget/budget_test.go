@@ -236,7 +236,9 @@ func TestARetryIsNotANewRequest(t *testing.T) {
 
 func TestExceeded(t *testing.T) {
 	c := newClock()
-	b := mustNew(t, config(hard(PerTenant, Tokens, 100, Minute), hard(PerAgent, Tokens, 150, Month), hard(PerUser, USD, 1000, Hour)), nil, c, Options{})
+	cfg := config(hard(PerTenant, Tokens, 100, Minute), hard(PerAgent, Tokens, 150, Month), hard(PerUser, USD, 1000, Hour))
+	cfg.Prices = append(cfg.Prices, Price{Model: "free"})
+	b := mustNew(t, cfg, nil, c, Options{})
 	var a Account
 	b.Open(&a, alice, false)
 	if _, err := a.Reserve(1, "free", "up", tokens(90)); err != nil {

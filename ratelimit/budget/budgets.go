@@ -21,8 +21,8 @@ const (
 type Options struct {
 	Now func() time.Time // nil: time.Now
 
-	// Freed is told that a tenant has room again, after Reserve refused it something: an amount came back, or a limit was
-	// raised. That a window has ended is not told: Exceeded.Reset says when. It is called without locks held.
+	// Freed is told that a tenant may have room again, after Reserve refused it something: an amount that was reserved came
+	// back or was spent, or a limit was raised. That a window has ended is not told: Exceeded.Reset says when. It is called without locks held.
 	Freed func(tenant string)
 
 	// Lender gives what hard budgets may spend; nil: their limits, to this process alone. It is called with the tenant's
@@ -44,6 +44,7 @@ type Budgets struct {
 	saved   func(*Batch) // fill, bound once
 	dirtyMu sync.Mutex
 	dirty   []*book // with something to save
+	spare   []*book // room for dirty
 }
 
 // A book holds the sums of one tenant, under one lock: an exchange belongs to one tenant.
@@ -232,13 +233,22 @@ func (b *Budgets) takeDirty() []*book {
 	b.dirtyMu.Lock()
 	defer b.dirtyMu.Unlock()
 	books := b.dirty
-	b.dirty = nil
+	b.dirty, b.spare = b.spare, nil
 	return books
+}
+
+// reuse keeps the room of a list that was taken.
+func (b *Budgets) reuse(books []*book) {
+	clear(books)
+	b.dirtyMu.Lock()
+	b.spare = books[:0]
+	b.dirtyMu.Unlock()
 }
 
 // fill gives the store what changed. Sums are whole, usage is what was added since the last time.
 func (b *Budgets) fill(batch *Batch) {
-	for _, bk := range b.takeDirty() {
+	books := b.takeDirty()
+	for _, bk := range books {
 		bk.mu.Lock()
 		bk.queued = false
 		for _, s := range bk.dirty {
@@ -256,6 +266,7 @@ func (b *Budgets) fill(batch *Batch) {
 		bk.dirtyRows = bk.dirtyRows[:0]
 		bk.mu.Unlock()
 	}
+	b.reuse(books)
 }
 
 // A State is one sum beside its limits, for people.

@@ -11,7 +11,7 @@ func (bk *book) refuse(a *Account) error {
 		if !c.live || c.rule.hard == 0 || c.want <= 0 || bk.fits(c) {
 			continue
 		}
-		if worst == nil || c.sum.end > worst.sum.end {
+		if worst == nil || worst.reserved() && !c.reserved() || worst.reserved() == c.reserved() && c.sum.end > worst.sum.end {
 			worst = c
 		}
 	}
@@ -22,6 +22,7 @@ func (bk *book) refuse(a *Account) error {
 	err := &Exceeded{
 		Tenant: bk.tenant, Subject: s.subject, Budget: worst.rule.budget(Hard, worst.rule.hard), Used: s.used, Held: s.held, Want: worst.want,
 		Reset: time.Unix(s.end, 0).UTC(), Never: worst.want > worst.rule.hard,
+		Reserved: worst.reserved(),
 	}
 	for i := range a.charges {
 		if c := &a.charges[i]; c.borrowed {
@@ -30,6 +31,34 @@ func (bk *book) refuse(a *Account) error {
 		}
 	}
 	return err
+}
+
+// reserved reports whether what c wants would fit if nobody else held anything here. Of what other processes hold of a Lender's
+// nothing is known, and nothing is told when it comes back.
+func (c *charge) reserved() bool {
+	mine := int64(0)
+	if c.start == c.sum.start {
+		mine = c.held
+	}
+	return c.sum.held > mine && add(add(c.sum.used, mine), c.want) <= c.rule.hard
+}
+
+// unpriced looks for budgets of money that an attempt without a price would pass by: a hard one is an error, a soft one is told.
+func (bk *book) unpriced(a *Account, model string, price *Price) (soft bool, err error) {
+	if price != nil {
+		return false, nil
+	}
+	for i := range a.charges {
+		c := &a.charges[i]
+		if !c.live || c.rule.unit != USD {
+			continue
+		}
+		if c.rule.hard > 0 {
+			return false, &Unpriced{Tenant: bk.tenant, Model: model, Budget: c.rule.budget(Hard, c.rule.hard)}
+		}
+		soft = true
+	}
+	return soft, nil
 }
 
 func (bk *book) fits(c *charge) bool {

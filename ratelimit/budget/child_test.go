@@ -168,7 +168,7 @@ func TestARestartForgetsNothing(t *testing.T) {
 			t.Errorf("%d tokens of a minute that is over", used)
 		}
 		b.Open(&a, alice, false)
-		st, err := a.Reserve(1, "m", "up", Usage{})
+		st, err := a.Reserve(1, "big", "up", Usage{})
 		if err != nil || st.Crossed || !st.Over {
 			t.Errorf("what was said before the restart is said again: %+v %v", st, err)
 		}

@@ -61,6 +61,9 @@ type Standing struct {
 	Over     bool    // the limit is passed
 	Crossed  bool    // this operation passed it, as the first in this window: the moment for an event
 	Reset    time.Time
+
+	// Unpriced: a soft budget of money applies, and counts nothing because the model has no price. Reserve tells it.
+	Unpriced bool
 }
 
 // A Sum is what was spent and reserved in one window.

@@ -137,6 +137,12 @@ func (w *world) reserve(l *life) {
 		}
 	}
 	_, err := l.a.Reserve(l.attempt, model, "up", est)
+	var unpriced *Unpriced
+	if hard := model == "unpriced" && w.hardMoney(); errors.As(err, &unpriced) != hard {
+		w.t.Fatalf("reserve %s: %v, with a hard budget of money: %v", model, err, hard)
+	} else if hard {
+		return
+	}
 	if (err == nil) != fits {
 		w.t.Fatalf("reserve %s %+v: %v, but it fits: %v", model, est, err, fits)
 	}
@@ -148,6 +154,16 @@ func (w *world) reserve(l *life) {
 	for c := range cells {
 		l.live = append(l.live, c)
 	}
+}
+
+// hardMoney reports whether a model without a price must be refused.
+func (w *world) hardMoney() bool {
+	for _, b := range w.cfg.Tenants[0].Budgets {
+		if b.Unit == USD && b.Mode == Hard {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) refusal(err error) {

@@ -3,7 +3,8 @@ package lease
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -211,6 +212,57 @@ func TestRemoveAndEnd(t *testing.T) {
 	})
 }
 
+// A scheduler calls the lease and is called by it, under one lock of its own.
+func TestHooksMayCallBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *Lease
+		var calls atomic.Int64
+		use := func() {
+			calls.Add(1)
+			_, _, _ = l.When(time.Now(), 1), l.Share(), l.Counters()
+			if l.TryTake(time.Now().Add(time.Hour), 1) { // looks closer
+				l.Put(1)
+			}
+		}
+		c := New(NewMemory(time.Now), Options{})
+		var err error
+		l, err = c.Add(Resource{
+			Key: "s", Kind: Slots, Limit: 5,
+			Changed: func(Share) { use() },
+			Demands: func(buf []Demand) []Demand {
+				use()
+				return append(buf, Demand{Weight: 1, Amount: calls.Load() % 5})
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = c.Run(ctx)
+		if calls.Load() < 15 {
+			t.Fatalf("%d calls", calls.Load())
+		}
+	})
+}
+
+func TestDemandsAreTidied(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	got := tidy([]Demand{{"a", 1, 0}, {"b", 0, 5}, {long, 2e9, 1 << 60}})
+	want := []Demand{{"b", 1, 5}, {long[:maxName], 1e9, maxUnits}}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%v", got)
+	}
+	var many []Demand
+	for i := range 300 {
+		many = append(many, Demand{fmt.Sprint(i), 2, 10})
+	}
+	got = tidy(many)
+	if len(got) != maxDemands || got[254].Tenant != "254" || got[255] != (Demand{"", 1, 450}) {
+		t.Fatalf("%d: %v", len(got), got[254:])
+	}
+}
+
 func TestResourceErrors(t *testing.T) {
 	c := New(NewMemory(time.Now), Options{})
 	for name, r := range map[string]Resource{
@@ -256,69 +308,6 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// The other side of a Remote hangs, ends and comes back.
-func TestRemoteFailures(t *testing.T) {
-	m := NewMemory(time.Now)
-	var mode atomic.Pointer[string]
-	set := func(s string) { mode.Store(&s) }
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	dial := func(context.Context) (net.Conn, error) {
-		near, far := net.Pipe()
-		switch *mode.Load() {
-		case "gone":
-			return nil, errors.New("gone")
-		case "hangs":
-			wg.Go(func() {
-				<-ctx.Done()
-				_ = far.Close()
-			})
-		case "talks nonsense":
-			wg.Go(func() {
-				_, _ = far.Read(make([]byte, 10_000))
-				_, _ = far.Write([]byte("hello\n"))
-				_ = far.Close()
-			})
-		case "serves":
-			wg.Go(func() { _ = ServeConn(ctx, far, m) })
-		}
-		return near, nil
-	}
-	r := NewRemote(dial)
-	defer wg.Wait()
-	defer cancel()
-	seq := uint64(0)
-	exchange := func() ([]Grant, error) {
-		seq++
-		short, done := context.WithTimeout(context.Background(), 30*time.Millisecond)
-		defer done()
-		return r.Exchange(short, []Report{{
-			Key: "s", Kind: Slots, Limit: 9, Sidecars: 1, Delta: time.Second, TTL: time.Second, Life: time.Hour, Holder: "h", Seq: seq,
-			Demands: []Demand{{Weight: 1, Amount: 9}},
-		}})
-	}
-	for _, s := range []string{"gone", "hangs", "talks nonsense"} {
-		set(s)
-		if _, err := exchange(); !errors.Is(err, ErrStore) {
-			t.Errorf("%s: %v", s, err)
-		}
-		set("serves")
-		if g, err := exchange(); err != nil || g[0].Amount != 9 {
-			t.Errorf("after it %s: %v, %v", s, g, err)
-		}
-		r.conn.Close() // as if the other side had ended
-		if _, err := exchange(); !errors.Is(err, ErrStore) {
-			t.Errorf("on a dead connection: %v", err)
-		}
-	}
-	if err := r.Close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := exchange(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closed: %v", err)
-	}
-}
-
 func BenchmarkTryTake(b *testing.B) {
 	c := New(NewMemory(time.Now), Options{})
 	l, err := c.Add(Resource{Key: "s", Kind: Slots, Limit: 10})
@@ -334,65 +323,4 @@ func BenchmarkTryTake(b *testing.B) {
 		}
 		l.Put(1)
 	}
-}
-
-// A rate on its own is refilled at the smaller of share and static share while the lease is valid, then at the static
-// share; what it held above its part of the depth is lost with the lease.
-func TestRateAlone(t *testing.T) {
-	clock := &standing{now: time.Unix(1_700_000_000, 0)}
-	store := &line{Store: NewMemory(clock.Now)}
-	c := New(store, Options{Clock: clock})
-	wants := int64(60)
-	l, err := c.Add(Resource{
-		Key: "r", Kind: Rate, Limit: 6000, Sidecars: 2, Depth: 30,
-		Demands: func(buf []Demand) []Demand { return append(buf, Demand{Tenant: "t", Weight: 1, Amount: wants}) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	renew := func(after time.Duration) {
-		clock.now = clock.now.Add(after)
-		c.exchange(context.Background(), []*Lease{l}, clock.now)
-	}
-	equal := func(what string, got, want int64) {
-		t.Helper()
-		if got < want-1 || got > want+1 {
-			t.Fatalf("%s: got %d, want %d", what, got, want)
-		}
-	}
-	for range 6 {
-		renew(time.Second)
-	}
-	// Another takes most of the limit: our share becomes 20 a second, below the static 50.
-	other := New(store, Options{Clock: clock})
-	heavy, err := other.Add(Resource{Key: "r", Kind: Rate, Limit: 6000, Sidecars: 2, Depth: 30, Demands: func(buf []Demand) []Demand {
-		return append(buf, Demand{Tenant: "u", Weight: 1, Amount: 500})
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wants = 20
-	for range 3 {
-		renew(time.Second)
-		other.exchange(context.Background(), []*Lease{heavy}, clock.now)
-	}
-	renew(0)
-	equal("share", int64(l.Share().Amount), 20*60)
-	held := l.Counters().Held
-	equal("held, more than its 15 of the depth", held, 30)
-	store.cut = true
-	renew(time.Second)
-	equal("share on its own", int64(l.Share().Amount), 20*60)
-	l.Take(held + 50)
-	renew(time.Second)
-	l.look(clock.now)
-	equal("refilled at the share", l.Counters().Held, -30)
-	l.Put(held + 30)
-	equal("held again", l.Counters().Held, 30)
-	renew(5 * time.Second)
-	equal("its part of the depth is left", l.Counters().Held, 15)
-	equal("static share", int64(l.Share().Amount), 3000)
-	l.Take(115)
-	renew(time.Second)
-	equal("refilled at the static share", l.Counters().Held, -50)
 }

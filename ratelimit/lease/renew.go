@@ -36,6 +36,10 @@ type pending struct {
 
 // report states the lease for the store, after taking out of use what it gives back.
 func (l *Lease) report(now time.Time) (Report, pending) {
+	l.demands = l.demands[:0]
+	if l.r.Demands != nil { // with no lock held: it may take the scheduler's, under which others call us
+		l.demands = tidy(l.r.Demands(l.demands))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := pending{l: l, old: l.shown()}
@@ -95,14 +99,11 @@ func (l *Lease) restore() (back int64) {
 	return back
 }
 
-// want asks what tenants want, and finds out whether there is anything to do.
+// want finds out whether there is anything to do, and guesses the demand if nobody told it.
 func (l *Lease) want(now time.Time) {
 	taken, denied, used := l.taken.Load(), l.denied.Load(), l.given-l.balance.Load()
 	spent, refused := taken-l.counted, denied > l.refused
-	l.demands = l.demands[:0]
-	if l.r.Demands != nil {
-		l.demands = l.r.Demands(l.demands)
-	} else {
+	if l.r.Demands == nil {
 		l.guess(now, spent, used, refused)
 	}
 	l.counted, l.refused = taken, denied
@@ -119,6 +120,28 @@ func (l *Lease) want(now time.Time) {
 	if l.idle {
 		l.demands, l.estimate = l.demands[:0], 0
 	}
+}
+
+// tidy makes demands such as a store takes them.
+func tidy(all []Demand) []Demand {
+	kept := all[:0]
+	for _, d := range all {
+		if d.Amount <= 0 {
+			continue
+		}
+		if !(d.Weight > 0) {
+			d.Weight = 1
+		}
+		d.Weight, d.Amount = min(d.Weight, 1e9), min(d.Amount, maxUnits)
+		d.Tenant = d.Tenant[:min(len(d.Tenant), maxName)]
+		if len(kept) == maxDemands {
+			last := &kept[maxDemands-1]
+			*last = Demand{Weight: 1, Amount: min(last.Amount+d.Amount, maxUnits)}
+			continue
+		}
+		kept = append(kept, d)
+	}
+	return kept
 }
 
 // guess is the demand of a lease that nobody speaks for: what was lately taken, and twice that as long as calls are refused.

@@ -22,12 +22,12 @@ type Resource struct {
 	// against its static share only: the store knows it already.
 	Used int64
 
-	// Demands appends to buf what each tenant wants now (see Demand): one entry for a tenant, at most 256, amounts of 0
-	// left out. It is called before each renewal, on the client's goroutine, and must not block. Nil: one tenant of weight
-	// 1 that wants what was lately taken and refused.
+	// Demands appends to buf what each tenant wants now (see Demand): one entry for a tenant. What stands after the 255th
+	// counts as one tenant without a name. It is called before each renewal, on the client's goroutine with no lock held,
+	// and must not block. Nil: one tenant of weight 1 that wants what was lately taken and refused.
 	Demands func(buf []Demand) []Demand
 	// Changed is called on the client's goroutine when the share or its parts changed or units came in: who waits may try
-	// again. It must not block.
+	// again. No lock is held, and it must not block.
 	Changed func(Share)
 }
 

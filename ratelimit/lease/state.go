@@ -37,7 +37,7 @@ type state struct {
 	counted  int64 // taken, at the last report
 	refused  int64 // denied, at the last report
 	estimate float64
-	demands  []Demand
+	demands  []Demand // of the last report; only the client's goroutine touches it
 
 	granted, wasted, renewals, failures int64
 }

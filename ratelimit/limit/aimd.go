@@ -24,39 +24,43 @@ const (
 
 // AIMDOptions say what is learnt. Zero fields mean their defaults.
 type AIMDOptions struct {
-	// Concurrent: the limit is of calls in flight. Else it is of units (requests or tokens) in a window.
-	Concurrent bool
-	Start      float64       // the limit to begin with; 0: none, until the first refusal
-	Min        float64       // default 1
-	Step       float64       // growth of a window, at least 1 % of the limit for rates; default 1
-	Window     time.Duration // default a minute
+	Start  float64       // the limit to begin with; 0: none, until the first refusal
+	Min    float64       // default 1
+	Step   float64       // growth of a window, at least 1 % of the limit; default 1
+	Window time.Duration // default a minute
 }
 
-// An AIMD learns a limit that nobody states from refusals (429, 529): additive increase, multiplicative decrease (Chiu and Jain,
-// "Analysis of the increase and decrease algorithms for congestion avoidance", 1989). A refusal of something that was sent under
-// the limit in force takes 30 %; a window without one, at 80 % use or more, gives one step.
+// An AIMD learns a rate, in units (requests or tokens) a window, that nobody states, from refusals (429, 529): additive increase,
+// multiplicative decrease (Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance", 1989). A
+// refusal of something that was sent under the limit in force takes 30 %; a window without one, at 80 % use or more, gives one step.
 //
 // Plain AIMD goes on to refusals for ever. Two things end that. A refusal says that the provider's bucket is empty; what it
 // admits from then on, over a window or more, is therefore no more than its rate, and exactly that up to the next refusal,
 // whatever its burst is. So a limit of 0.95 of the greatest such measure is proven, and is not passed any more, until 30 windows
 // have gone by in peace; then a fifth is tried, once, and each failure doubles the wait. And in the first three windows after the
 // first refusal the limit is looked for quickly, by a fifth every sixth of a window, so that it is proven by their end.
+//
+// Only active time is measured: that in which somebody waited for this limit, and what the limit itself allows for a call that
+// nobody had to wait for. A pause, or a demand that is small, proves nothing against a limit.
 type AIMD struct {
 	o       AIMDOptions
-	limit   float64 // 0: none
-	ceiling float64 // 0: none known; growth stays under aimdSafe of it
-	proven  float64 // units a window
-	settled bool    // the search is over
-	began   time.Time
+	limit   float64   // 0: none
+	ceiling float64   // 0: none known; growth stays under aimdSafe of it
+	proven  float64   // units a window
+	settled bool      // the search is over
 	since   time.Time // of the window, or of the step while searching
-	used    float64   // units in the window, or the most in flight
+	used    float64   // units in the window
 	refused bool      // in the window
 	cutAt   time.Time
-	first   time.Time // first refusal ever
-	floor   float64   // in the window after it
-	empty   time.Time // the refusal from which on passed counts
-	passed  float64   // units admitted since, or since began before the first refusal
-	calm    time.Time // last refusal, or the last doubt
+	trail   trail         // what was sent before the first refusal
+	first   time.Time     // first refusal that said something
+	floor   float64       // in the window after it
+	last    time.Time     // up to which time is counted
+	active  time.Duration // since the first refusal
+	empty   time.Time     // the refusal from which on passed counts
+	emptyAt time.Duration // active then
+	passed  float64       // units sent since, less those refused
+	calm    time.Time     // last refusal, or the last doubt
 	retest  int
 }
 
@@ -71,111 +75,160 @@ func NewAIMD(now time.Time, o AIMDOptions) *AIMD {
 	if o.Step <= 0 {
 		o.Step = 1
 	}
-	return &AIMD{o: o, limit: o.Start, began: now, since: now, calm: now, retest: aimdRetest}
+	return &AIMD{o: o, limit: o.Start, trail: newTrail(now, o.Window), since: now, last: now, calm: now, retest: aimdRetest}
 }
 
-// Limit returns what is known: units for each window, or calls in flight; 0 while there is no reason to limit.
+// Limit returns what is known, in units a window; 0 while there is no reason to limit.
 func (a *AIMD) Limit() float64 { return a.limit }
 
-// Sent tells that n units were dispatched, or of a concurrent limit that n calls are in flight.
-func (a *AIMD) Sent(now time.Time, n float64) {
+// Sent tells that n units were dispatched, which had waited for this limit for so long; 0: they found room, or waited for
+// something else.
+func (a *AIMD) Sent(now time.Time, n float64, waited time.Duration) {
+	a.elapse(now, n, waited)
 	a.roll(now)
-	if a.o.Concurrent {
-		a.used = max(a.used, n)
-		return
-	}
-	a.used += n
-	a.passed += n
+	a.add(now, n)
 }
 
-// Refused tells that something sent at sentAt was refused: n units, which Sent had counted, or of a concurrent limit the calls
-// that were in flight when it was sent, itself included. It returns whether the limit changed. Which of several limits of a
-// provider a refusal means is for the caller to tell apart, by its message.
-func (a *AIMD) Refused(now, sentAt time.Time, n float64) bool {
+// Used tells that what was sent at sentAt came to delta units more, or less, than Sent was told.
+func (a *AIMD) Used(now, sentAt time.Time, delta float64) {
+	a.roll(now)
+	if sentAt.Before(a.empty) {
+		return
+	}
+	a.add(now, delta)
+}
+
+func (a *AIMD) add(now time.Time, n float64) {
+	if a.first.IsZero() {
+		a.trail.add(now, n)
+	}
+	a.used = max(0, a.used+n)
+	a.passed = max(0, a.passed+n)
+}
+
+// elapse counts the active part of the time since the last event.
+func (a *AIMD) elapse(now time.Time, n float64, waited time.Duration) {
+	gap := now.Sub(a.last)
+	if gap <= 0 {
+		return
+	}
+	a.last = now
+	if a.limit > 0 {
+		waited = max(waited, seconds(n/a.limit*a.o.Window.Seconds()))
+	}
+	a.active += min(gap, waited)
+}
+
+// From is since when what was sent matters to a refusal at now.
+func (a *AIMD) From(now time.Time) time.Time {
+	if a.first.IsZero() {
+		return now.Add(-a.o.Window)
+	}
+	return a.empty
+}
+
+// Refused tells that something sent at sentAt was refused: n units, which Sent had counted. unsure is what was sent since From and
+// was not answered yet. It returns false for a refusal that says nothing of a rate, because nothing has passed before it: then
+// nothing is learnt, and all that the caller can do is wait. Which of several limits of a provider a refusal means is for the
+// caller to tell apart, by its message.
+func (a *AIMD) Refused(now, sentAt time.Time, n, unsure float64) bool {
+	a.elapse(now, n, 0)
 	a.roll(now)
 	a.refused, a.calm = true, now
-	if !a.o.Concurrent {
-		a.used = max(0, a.used-n)
-		a.passed = max(0, a.passed-n)
+	if !sentAt.Before(a.empty) {
+		a.add(now, -n)
 	}
-	if !a.cutAt.IsZero() && sentAt.Before(a.cutAt) {
-		return false // sent before the limit was what it is
+	if !a.cutAt.IsZero() && sentAt.Before(a.cutAt) { // before the limit was what it is
+		if sentAt.Before(a.first) { // it was taken for one that had passed
+			a.floor = max(0, a.floor-firstFloor*n)
+		}
+		return true
 	}
-	if a.settled {
-		a.retest = min(maxRetest, 2*a.retest)
-	}
-	was := a.limit
-	if a.o.Concurrent {
-		a.cutConcurrent(n)
-	} else {
-		a.cutRate(now)
+	switch {
+	case a.first.IsZero():
+		if !a.begin(now, unsure) {
+			return false
+		}
+	case a.passed-unsure <= slack:
+		return false
+	default:
+		a.cut(now, unsure)
 	}
 	a.limit = max(a.o.Min, a.limit)
 	a.cutAt, a.since, a.used, a.refused = now, now, 0, false
-	return a.limit != was
+	return true
 }
 
-func (a *AIMD) cutConcurrent(n float64) {
-	a.settled = true
-	if a.limit == 0 || n < a.limit {
-		a.limit = max(n, a.o.Min)
+// begin takes what came through lately as the rate, and cuts from there: nothing is known of the provider's burst.
+func (a *AIMD) begin(now time.Time, unsure float64) bool {
+	passed, took := a.trail.sum(now)
+	if passed -= unsure; passed <= slack {
+		return false
 	}
-	a.ceiling = a.limit
-	a.limit *= aimdCut
-}
-
-func (a *AIMD) cutRate(now time.Time) {
 	w := a.o.Window.Seconds()
-	if a.first.IsZero() { // nothing is known of the provider's burst: take what came through as the rate, and cut from there
-		took := max(now.Sub(a.began).Seconds(), w*firstMeasure)
-		rate := a.passed / took * w
-		if a.limit == 0 || rate < a.limit {
-			a.limit = rate
-		}
-		a.limit *= aimdCut
-		a.floor = firstFloor * min(a.passed, rate)
-		a.first, a.empty, a.passed = now, now, 0
-		return
+	rate := passed / max(took.Seconds(), w*firstMeasure) * w
+	if a.limit == 0 || rate < a.limit {
+		a.limit = rate
 	}
-	cut := a.limit * aimdCut
+	a.limit *= aimdCut
+	a.floor = firstFloor * min(passed, rate)
+	a.first, a.empty, a.passed = now, now, 0
+	a.active, a.emptyAt, a.last = 0, 0, now
+	return true
+}
+
+func (a *AIMD) cut(now time.Time, unsure float64) {
+	cut := max(a.limit*aimdCut, min(a.limit, a.came(unsure)*aimdSafe))
+	if a.settled {
+		a.retest = min(maxRetest, 2*a.retest)
+	}
 	if now.Sub(a.first) < a.o.Window {
 		a.limit = max(cut, a.floor)
 		return
 	}
-	a.prove(now, a.o.Window)
-	a.empty, a.passed = now, 0
-	a.limit = max(cut, min(a.limit, a.proven*aimdSafe))
+	told := a.prove(a.o.Window)
+	a.empty, a.emptyAt, a.passed = now, a.active, 0
+	if a.settled && !told { // again, and so soon: what was proven holds no more
+		a.limit = cut
+	} else {
+		a.limit = max(cut, min(a.limit, a.proven*aimdSafe))
+	}
 	if a.settled {
-		a.ceiling = a.limit / aimdSafe
+		a.ceiling = max(a.limit, a.o.Min) / aimdSafe
 	}
 }
 
-// prove takes what came through since the provider was empty for its rate, if that is long enough ago.
-func (a *AIMD) prove(now time.Time, least time.Duration) {
-	took := now.Sub(a.empty)
+// came is what came through since the provider was empty, by the window: 0 when that is too short a time to tell.
+func (a *AIMD) came(unsure float64) float64 {
+	took := a.active - a.emptyAt
+	if took < a.o.Window/aimdSteps {
+		return 0
+	}
+	return max(0, a.passed-unsure) / took.Seconds() * a.o.Window.Seconds()
+}
+
+// prove takes what came through since the provider was empty for its rate, if that is enough active time, and says whether.
+func (a *AIMD) prove(least time.Duration) bool {
+	took := a.active - a.emptyAt
 	if took < least {
-		return
+		return false
 	}
 	rate := a.passed / took.Seconds() * a.o.Window.Seconds()
 	if a.settled { // what was proven long ago may hold no more
 		a.proven = rate
-		return
+	} else {
+		a.proven = max(a.proven, rate)
 	}
-	a.proven = max(a.proven, rate)
+	return true
 }
 
-func (a *AIMD) searching(now time.Time) bool {
-	return !a.o.Concurrent && !a.first.IsZero() && now.Sub(a.first) < aimdSearch*a.o.Window-a.o.Window/12
+func (a *AIMD) searching() bool {
+	return !a.first.IsZero() && a.active < aimdSearch*a.o.Window-a.o.Window/12
 }
 
 // settle ends the search.
-func (a *AIMD) settle(now time.Time) {
-	a.settled = true
-	if a.o.Concurrent {
-		return
-	}
-	a.settled = false
-	a.prove(now, a.o.Window/2)
+func (a *AIMD) settle() {
+	a.prove(a.o.Window / 2)
 	a.settled = true
 	if a.proven > 0 {
 		a.limit = max(a.o.Min, min(a.limit, a.proven*aimdSafe))
@@ -188,9 +241,9 @@ func (a *AIMD) roll(now time.Time) {
 	if a.limit == 0 {
 		return
 	}
-	searching := a.searching(now)
+	searching := a.searching()
 	if !searching && !a.settled && !a.first.IsZero() {
-		a.settle(now)
+		a.settle()
 	}
 	length, share := a.o.Window, 1.0
 	if searching {
@@ -199,9 +252,6 @@ func (a *AIMD) roll(now time.Time) {
 	d := now.Sub(a.since)
 	if d < length {
 		return
-	}
-	if a.o.Concurrent {
-		share = 1
 	}
 	// Idle windows behind the first prove nothing.
 	if d < 2*length && !a.refused && a.used >= aimdBusy*a.limit*share {
@@ -215,19 +265,65 @@ func (a *AIMD) grow(now time.Time, searching bool) {
 		a.ceiling *= aimdDoubt
 		a.calm = now
 	}
-	next := a.limit + a.o.Step
-	switch {
-	case a.o.Concurrent:
-		if a.ceiling > 0 {
-			next = min(next, max(a.ceiling-1, a.ceiling*aimdSafe))
-		}
-	case searching:
+	next := max(a.limit+a.o.Step, a.limit*1.01)
+	if searching {
 		next = max(next, a.limit*aimdStride)
-	default:
-		next = max(next, a.limit*1.01)
-		if a.ceiling > 0 {
-			next = min(next, a.ceiling*aimdSafe)
-		}
+	} else if a.ceiling > 0 {
+		next = min(next, a.ceiling*aimdSafe)
 	}
 	a.limit = max(a.limit, next)
+}
+
+// A trail is what was sent in about the last window, by twelfths of it.
+type trail struct {
+	slots  [trailSlots]float64
+	cur    int64 // number of the newest slot, counted from origin
+	origin time.Time
+	length time.Duration
+}
+
+const trailSlots = 12 + 1 // one more, because the oldest is only partly out
+
+func newTrail(now time.Time, window time.Duration) trail {
+	return trail{origin: now, length: max(1, window/(trailSlots-1))}
+}
+
+func (r *trail) advance(now time.Time) {
+	next := max(r.cur, int64(now.Sub(r.origin)/r.length))
+	if next-r.cur >= trailSlots {
+		r.slots, r.cur = [trailSlots]float64{}, next
+	}
+	for r.cur < next {
+		r.cur++
+		r.slots[r.cur%trailSlots] = 0
+	}
+}
+
+// add counts n units; less than nothing is taken from the newest entries.
+func (r *trail) add(now time.Time, n float64) {
+	r.advance(now)
+	if n >= 0 {
+		r.slots[r.cur%trailSlots] += n
+		return
+	}
+	for i := r.cur; i >= 0 && i > r.cur-trailSlots && n < 0; i-- {
+		s := &r.slots[i%trailSlots]
+		t := min(*s, -n)
+		*s -= t
+		n += t
+	}
+}
+
+// sum returns the units and the time since the first of them.
+func (r *trail) sum(now time.Time) (n float64, took time.Duration) {
+	r.advance(now)
+	for i := max(0, r.cur-trailSlots+1); i <= r.cur; i++ {
+		if v := r.slots[i%trailSlots]; v > 0 {
+			if n == 0 {
+				took = now.Sub(r.origin.Add(time.Duration(i) * r.length))
+			}
+			n += v
+		}
+	}
+	return n, took
 }

@@ -1,9 +1,6 @@
 package limit
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // Group returns the limit group of a model under a credential: what a pool that nobody configured is keyed by. credential is
 // a digest, never the credential itself.
@@ -37,20 +34,4 @@ func onlyDigits(s string) bool {
 		}
 	}
 	return true
-}
-
-// Signature returns the limits that a response stated, as text; empty if none. Members of a group with different signatures
-// do not share a limit: the caller adds it to the key of the one that differs from the group's first.
-func (o Observation) Signature() string {
-	var b strings.Builder
-	for _, p := range []struct {
-		name string
-		q    Quota
-	}{{"r", o.Requests}, {"t", o.Tokens}, {"i", o.Input}, {"o", o.Output}} {
-		if p.q.HasLimit {
-			b.WriteString(p.name)
-			b.WriteString(strconv.FormatFloat(p.q.Limit, 'f', -1, 64))
-		}
-	}
-	return b.String()
 }

@@ -102,9 +102,22 @@ func Parse(now time.Time, h head.Fields) Observation {
 			q.Reset, q.HasReset = span(now, v)
 		}
 	}
-	for dim, q := range map[int]*Quota{dimRequests: &o.Requests, dimTokens: &o.Tokens, dimInput: &o.Input, dimOutput: &o.Output} {
-		if *q = short[dim].sane(); !q.known() {
-			*q = long[dim].sane()
+	for dim := range dims {
+		q := short[dim].sane()
+		if !q.known() {
+			q = long[dim].sane()
+		}
+		switch dim {
+		case dimRequests:
+			o.Requests = q
+		case dimTokens:
+			o.Tokens = q
+		case dimInput:
+			o.Input = q
+		case dimOutput:
+			o.Output = q
+		default:
+			continue
 		}
 		o.Known = o.Known || q.known()
 	}
@@ -149,7 +162,13 @@ func name(n []byte) (dim, part int, period time.Duration) {
 		if !ok {
 			continue
 		}
-		for w := range bytes.SplitSeq(rest, []byte{'-'}) {
+		for more := true; more; { // by hand: an iterator would put the name on the heap
+			w := rest
+			if i := bytes.IndexByte(rest, '-'); i >= 0 {
+				w, rest = rest[:i], rest[i+1:]
+			} else {
+				more = false
+			}
 			m, ok := words[string(w)]
 			if !ok {
 				return 0, 0, 0

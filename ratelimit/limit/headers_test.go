@@ -135,10 +135,6 @@ func TestGroup(t *testing.T) {
 	if Group("a", "m-latest") != Group("a", "m") || Group("a", "m") == Group("b", "m") {
 		t.Error("groups are not by credential and family")
 	}
-	o := Observation{Requests: full(60, 1, 0), Input: full(1000, 1, 0)}
-	if got := o.Signature(); got != "r60i1000" {
-		t.Errorf("signature %q", got)
-	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -53,7 +53,7 @@ func learnRate(p provider, minutes int, demand float64) (refused, admitted []int
 		ok bool
 	}
 	var flight []sent
-	next, first := 0.0, -1.0
+	next, first, backoff := 0.0, -1.0, 1.0
 	for now := 0.0; now < float64(minutes)*60; now += 0.01 {
 		for len(flight) > 0 && flight[0].at+latency <= now {
 			f := flight[0]
@@ -65,8 +65,18 @@ func learnRate(p provider, minutes int, demand float64) (refused, admitted []int
 				first = now
 			}
 			refused[int((now-first)/60)]++
-			if a.Refused(at(now), at(f.at), 1) {
+			unsure := 0.0
+			for _, o := range flight {
+				if !at(o.at).Before(a.From(at(now))) {
+					unsure++
+				}
+			}
+			if a.Refused(at(now), at(f.at), 1, unsure) {
 				b.SetRate(at(now), Rate{PerMinute: a.Limit()})
+				backoff = 1
+			} else { // nothing is learnt: wait, and longer each time
+				next = max(next, now+backoff)
+				backoff = min(2*backoff, 60)
 			}
 			b.Empty(at(now))
 		}
@@ -76,7 +86,7 @@ func learnRate(p provider, minutes int, demand float64) (refused, admitted []int
 		for now >= next && b.Fits(at(now), 1, 0) {
 			b.Reserve(at(now), 1)
 			b.Settle(at(now), 1, 1)
-			a.Sent(at(now), 1)
+			a.Sent(at(now), 1, time.Hour)
 			ok := p.admit(now)
 			if ok {
 				admitted[int(now/60)]++
@@ -128,42 +138,135 @@ func TestAIMDFindsRates(t *testing.T) {
 func TestAIMDFollowsALimitThatRises(t *testing.T) {
 	p := &tokenBucket{rate: 60, burst: 6, level: 6}
 	a := NewAIMD(t0, AIMDOptions{Start: 30})
-	a.Sent(t0, 30)
-	a.Refused(at(1), at(0.5), 1)
+	a.Sent(t0, 30, 0)
+	a.Refused(at(1), at(0.5), 1, 0)
 	low := a.Limit()
 	p.rate = 600
 	for s := 2.0; s < 200*60; s += 60 / a.Limit() {
-		a.Sent(at(s), 1)
+		a.Sent(at(s), 1, 0)
 	}
 	if a.Limit() < 3*low {
 		t.Errorf("limit %.1f after 200 quiet minutes, was %.1f", a.Limit(), low)
 	}
 }
 
-func TestAIMDConcurrent(t *testing.T) {
-	a := NewAIMD(t0, AIMDOptions{Concurrent: true})
-	if a.Limit() != 0 {
-		t.Error("a limit without a reason")
+// A pause, however long, takes nothing from a limit but what a refusal always takes.
+func TestAIMDPause(t *testing.T) {
+	steady := func(a *AIMD, from, to, perMinute float64) float64 {
+		for s := from; s < to; s += 60 / perMinute {
+			a.Sent(at(s), 1, time.Hour)
+		}
+		return to
 	}
-	if a.Sent(t0, 40); !a.Refused(at(1), at(0.5), 20) {
-		t.Error("a refusal changes nothing")
+	const night = 10 * 3600
+	for _, tt := range []struct {
+		name  string
+		least float64
+		run   func(a *AIMD)
+	}{
+		{"first refusal after a night", 200, func(a *AIMD) {
+			now := steady(a, night, night+60, 300)
+			a.Refused(at(now), at(now), 1, 0)
+		}},
+		{"first refusal of a burst after an hour of little", 50, func(a *AIMD) {
+			steady(a, 0, 3600, 2)
+			now := steady(a, 3600, 3610, 600)
+			a.Refused(at(now), at(now), 1, 0)
+		}},
+		{"a night after the first refusal", 200, func(a *AIMD) {
+			now := steady(a, 0, 60, 300)
+			a.Refused(at(now), at(now), 1, 0)
+			steady(a, now+night, now+night+1, 60)
+		}},
+		{"little to do after the first refusal", 200, func(a *AIMD) {
+			now := steady(a, 0, 60, 300)
+			a.Refused(at(now), at(now), 1, 0)
+			for s := now; s < now+900; s += 10 {
+				a.Sent(at(s), 1, 0)
+			}
+		}},
+		{"a proven limit, refused in the morning", 170, func(a *AIMD) {
+			now := steady(a, 0, 60, 300)
+			a.Refused(at(now), at(now), 1, 0)
+			for end := now + 1200; now < end; {
+				now = steady(a, now, now+60, min(300, a.Limit()))
+			}
+			now = steady(a, now+night, now+night+10, 270)
+			a.Refused(at(now), at(now), 1, 0)
+		}},
+	} {
+		a := NewAIMD(t0, AIMDOptions{})
+		tt.run(a)
+		if a.Limit() < tt.least {
+			t.Errorf("%s: limit %.1f, want %.0f at least", tt.name, a.Limit(), tt.least)
+		}
 	}
-	near(t, "limit after a refusal at 20", a.Limit(), 14, 1e-9)
-	if a.Refused(at(1), at(0.6), 19) {
-		t.Error("what was sent before the cut cuts again")
+}
+
+// A refusal before which nothing has passed teaches nothing; not of a burst of which nothing was answered either.
+func TestAIMDNothingPassed(t *testing.T) {
+	a := NewAIMD(t0, AIMDOptions{})
+	a.Sent(t0, 1, 0)
+	if a.Refused(at(1), t0, 1, 0) || a.Limit() != 0 {
+		t.Errorf("limit %.1f of a refusal before anything passed", a.Limit())
 	}
-	for m := range 20 { // at half use nothing grows
-		a.Sent(at(float64(60*m)), 7)
+	for range 50 {
+		a.Sent(at(5), 1, 0)
 	}
-	near(t, "limit at half use", a.Limit(), 14, 1e-9)
-	for m := 20; m < 29; m++ {
-		a.Sent(at(float64(60*m)), a.Limit())
-		a.Sent(at(float64(60*m)+30), a.Limit())
+	for i := range 50 {
+		if a.Refused(at(6), at(5), 1, float64(49-i)) || a.Limit() != 0 {
+			t.Fatalf("limit %.1f of a burst that was refused as a whole", a.Limit())
+		}
 	}
-	near(t, "limit after 9 busy windows, below what was refused", a.Limit(), 19, 1e-9)
-	for a.Limit() > 1 {
-		a.Refused(at(3000), at(3000), 1)
+	for range 50 {
+		a.Sent(at(7), 1, 0)
 	}
+	if !a.Refused(at(8), at(7), 1, 0) || a.Limit() < 40 {
+		t.Errorf("limit %.1f when 49 passed", a.Limit())
+	}
+	a.Sent(at(100), 1, 0)
+	a.Refused(at(101), at(100), 1, 0)
+	limit := a.Limit()
+	for s := 102.0; s < 110; s++ {
+		a.Sent(at(s), 1, 0)
+		if a.Refused(at(s+0.5), at(s), 1, 0) || a.Limit() != limit {
+			t.Fatalf("limit %.1f, was %.1f: refused time and again for what others send", a.Limit(), limit)
+		}
+	}
+}
+
+// What was used counts, not what was reserved.
+func TestAIMDUsed(t *testing.T) {
+	a := NewAIMD(t0, AIMDOptions{})
+	for s := range 60 {
+		a.Sent(at(float64(s)), 1000, time.Hour)
+		a.Used(at(float64(s)), at(float64(s)), -900)
+	}
+	a.Sent(at(60), 1000, time.Hour)
+	a.Refused(at(60), at(60), 1000, 0)
+	near(t, "limit of 60 calls that used 100 each in a minute", a.Limit(), 0.7*6000, 100)
+}
+
+// When a proven limit holds no more, refusals one after another go on to take 30 %.
+func TestAIMDFallsWithTheLimit(t *testing.T) {
+	p := &tokenBucket{rate: 600, burst: 60, level: 60}
+	_, admitted, a := learnRate(lowered{p, 15 * 60}, 40, 2000)
+	if a.Limit() > 70 || admitted[39] < 35 {
+		t.Errorf("limit %.1f and %d admitted a minute of 60", a.Limit(), admitted[39])
+	}
+}
+
+// lowered is a bucket whose rate falls to a tenth.
+type lowered struct {
+	*tokenBucket
+	when float64
+}
+
+func (p lowered) admit(now float64) bool {
+	if now >= p.when {
+		p.rate, p.burst = 60, 6
+	}
+	return p.tokenBucket.admit(now)
 }
 
 // An engine serves at most slots calls at once, the others wait; each needs a prefill and then decodes.
