@@ -63,6 +63,7 @@ func TestMetrics(t *testing.T) {
 		free = b.occupy("memory")
 		b.wait("other")
 		b.run(call{unary: true})
+		synctest.Wait() // whoever moves a pool may still tell what happened
 		shows(t, page(),
 			`trapgate_queue_wait_seconds_count{trapgate_class="default",trapgate_outcome="granted",trapgate_pool="memory"} 2`,
 			`trapgate_queue_wait_seconds_sum{trapgate_class="default",trapgate_outcome="granted",trapgate_pool="memory"} 2`,

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trapgate/trapgate/internal/state"
@@ -335,9 +336,10 @@ func (g *ledger) settle(ctx context.Context, db *state.DB) error {
 
 // write puts a guest's batch into the file, once however often it comes. known: it was there already.
 func (b *Batch) write(ctx context.Context, db *state.DB) (known bool, err error) {
+	var before atomic.Bool // the write may still run when ctx has ended
 	err = db.WriteSync(ctx, func(tx *state.Tx) error {
 		last, err := seqOf(tx, b.Sender)
-		if known = err == nil && b.Seq <= last; known || err != nil {
+		if before.Store(err == nil && b.Seq <= last); before.Load() || err != nil {
 			return err
 		}
 		day := int64(budget.DateOf(time.Now()))
@@ -352,7 +354,7 @@ func (b *Batch) write(ctx context.Context, db *state.DB) (known bool, err error)
 		}
 		return b.put(tx)
 	})
-	return known && err == nil, err
+	return err == nil && before.Load(), err
 }
 
 func seqOf(tx *state.Tx, sender string) (uint64, error) {
