@@ -256,11 +256,13 @@ func (l *lender) add(ln *loan) {
 		},
 		Changed: func(s lease.Share) { l.changed(ln, s) },
 	}
+	start, _ := ln.key.Window.Bounds(time.Now())
+	if ln.past.start == start.Unix() {
+		r.Used = ln.past.spent // or each lease would bring a static share of its own
+	}
 	if l.s.o.global() { // a store that all start with knows nothing of it
-		if c := l.byBase[r.Key]; c != nil {
-			if start, _ := ln.key.Window.Bounds(time.Now()); start.Unix() == c.start {
-				r.Used = c.spent
-			}
+		if c := l.byBase[r.Key]; c != nil && start.Unix() == c.start {
+			r.Used += c.spent
 		}
 	}
 	added, err := l.s.client.Add(r)
