@@ -68,6 +68,7 @@ type Attempt struct {
 	Model      string // the model's name there, after rename
 	Credential Credential
 	More       bool // another candidate would follow: better refuse with Reply.Local than wait where nothing moves
+	Sent       bool // the whole request is on its way; before that nobody has worked on it
 	Plain      bool // the attempt before was refused for what a filter had added (ErrPlain): add nothing that can be left out
 	// Left is what a filter of the inner ring has left for the next attempt of the exchange, by the filter's name.
 	Left Left

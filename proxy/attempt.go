@@ -25,7 +25,7 @@ type verdict struct {
 }
 
 // nextAttempt prepares the inner ring's view of the attempt.
-func (e *exchange) nextAttempt(up *upstream.Upstream) {
+func (e *exchange) nextAttempt(up *upstream.Upstream, more bool) {
 	model := e.model()
 	to, renamed := up.Config.Rename(model)
 	e.x.CallEdits.Reset()
@@ -33,7 +33,7 @@ func (e *exchange) nextAttempt(up *upstream.Upstream) {
 		e.x.CallEdits.ReplaceModel(e.x.View, to)
 	}
 	e.x.Attempt = filters.Attempt{
-		Number: e.tries, Upstream: up.Config.Name, Model: to, Credential: credentialOf(up.Config), Plain: e.plain, Left: e.x.Attempt.Left,
+		Number: e.tries, Upstream: up.Config.Name, Model: to, Credential: credentialOf(up.Config), Plain: e.plain, More: more, Left: e.x.Attempt.Left,
 	}
 	e.freshMeter()
 	e.x.Answer = e.meter.Answer()
@@ -50,8 +50,8 @@ func (e *exchange) freshMeter() {
 	e.terminal = false
 }
 
-// beginPlain begins the one attempt of a request that no ring sees.
-func (e *exchange) beginPlain(up *upstream.Upstream) {
+// beginUnseen begins the one attempt of a request that no ring sees.
+func (e *exchange) beginUnseen(up *upstream.Upstream) {
 	e.freshMeter()
 	up.Begin()
 }
@@ -83,9 +83,7 @@ func (e *exchange) request() *upstream.Request {
 // requestSent does, while the upstream works, what could wait.
 func (e *exchange) requestSent() {
 	e.sent = e.clock()
-	if e.identified {
-		return
-	}
+	e.x.Attempt.Sent = true
 	switch e.deferred = true; {
 	case e.unread >= muchUnread:
 		e.x.RunLaterAside()
@@ -99,15 +97,8 @@ func (e *exchange) requestSent() {
 // muchUnread is from how many bytes of a new conversation on what is deferred gets a goroutine of its own: the answer may come first.
 const muchUnread = 64 << 10
 
-// runDeferred does now what else would wait until the request is on its way.
-func (e *exchange) runDeferred() {
-	if !e.identified {
-		e.deferred = true
-		e.runLater()
-	}
-}
-
-// runLater ends what requestSent has begun. It is due before anything of the answer is shown to a filter.
+// runLater does what filters have deferred, or waits for what requestSent has begun of it. It is due before anything of the
+// answer is shown to a filter.
 func (e *exchange) runLater() {
 	if !e.deferred {
 		return
@@ -116,11 +107,6 @@ func (e *exchange) runLater() {
 	if err := e.x.RunLater(); err != nil {
 		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
 	}
-	e.identified = true
-	e.identify()
-}
-
-func (e *exchange) identify() {
 	i := &e.x.Identity
 	e.span.Identify(i.Tenant, i.Agent, i.Session, i.Program)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -124,7 +123,7 @@ func (r *relay) drain() {
 	r.release()
 }
 
-// jsonFields are an assembled answer's header lines: the upstream's own, for a JSON document.
+// jsonFields are an assembled answer's header lines: the upstream's own, for a JSON document. Their bytes are the upstream's.
 func jsonFields(fields head.Fields) head.Fields {
 	out := make(head.Fields, 0, len(fields))
 	for _, f := range fields {
@@ -135,7 +134,7 @@ func jsonFields(fields head.Fields) head.Fields {
 			head.Is(f.Name, "cache-control"), head.Is(f.Name, "x-accel-buffering"): // of a stream
 			continue
 		}
-		out = append(out, head.Field{Name: bytes.Clone(f.Name), Value: bytes.Clone(f.Value)})
+		out = append(out, f)
 	}
 	return out
 }

@@ -50,33 +50,32 @@ type exchange struct {
 	waited                       time.Duration // back-off so far
 	held                         *heldAnswer
 
-	sent       time.Time     // the attempt's request had been written
-	commented  time.Time     // when the last comment went
-	queued     time.Time     // the attempt may have begun to wait for its turn
-	head       time.Time     // the attempt's head had been read, or it failed
-	waiting    time.Duration // in upstreams, over all attempts, up to the head
-	added      time.Duration // by us, up to the head
-	outcome    telemetry.Outcome
-	state      telemetry.State
-	code       string
-	err        error
-	key        uint64 // of the body's beginning, for views
-	modelName  string
-	noInner    filters.Flow        // of an inner ring without filters
-	inner      *filters.Flow       // of the attempt under way, or the last one
-	plain      bool                // the next attempt goes without what we had added
-	doubted    *upstream.Upstream  // it may refuse streams: the plain attempt will tell
-	committed  bool                // a comment of ours has gone out, and a status of 200 with it
-	told       bool                // the dialect\'s error event has ended it
-	answering  bool                // behind it, bytes of an answer have
-	assembly   *assemble.Assembler // of the attempt under way, when a unary call was sent as a stream
-	keepalive  func() error        // keepAlive
-	terminal   bool                // the dialect's last event has come
-	estimated  bool                // the usage of the last attempt was counted by us
-	recorded   bool                // who made the response is known
-	deferred   bool                // runLater is due
-	identified bool                // and has been done
-	unread     int                 // bytes of a body that did not go on from a known one
+	sent      time.Time     // the attempt's request had been written
+	commented time.Time     // when the last comment went
+	queued    time.Time     // the attempt may have begun to wait for its turn
+	head      time.Time     // the attempt's head had been read, or it failed
+	waiting   time.Duration // in upstreams, over all attempts, up to the head
+	added     time.Duration // by us, up to the head
+	outcome   telemetry.Outcome
+	state     telemetry.State
+	code      string
+	err       error
+	key       uint64 // of the body's beginning, for views
+	modelName string
+	noInner   filters.Flow        // of an inner ring without filters
+	inner     *filters.Flow       // of the attempt under way, or the last one
+	plain     bool                // the next attempt goes without what we had added
+	doubted   *upstream.Upstream  // it may refuse streams: the plain attempt will tell
+	committed bool                // a comment of ours has gone out, and a status of 200 with it
+	told      bool                // the dialect\'s error event has ended it
+	answering bool                // behind it, bytes of an answer have
+	assembly  *assemble.Assembler // of the attempt under way, when a unary call was sent as a stream
+	keepalive func() error        // keepAlive
+	terminal  bool                // the dialect's last event has come
+	estimated bool                // the usage of the last attempt was counted by us
+	recorded  bool                // who made the response is known
+	deferred  bool                // runLater is due
+	unread    int                 // bytes of a body that did not go on from a known one
 }
 
 func (p *pipeline) begin(a *server.Agent) *exchange {

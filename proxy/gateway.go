@@ -269,18 +269,8 @@ func (g *gateway) adminOptions(snap *config.Snapshot) admin.Options {
 	return admin.Options{
 		AllowHost:   func(h string) bool { return g.pipeline.current.Load().config.AllowHost([]byte(h)) },
 		AllowOrigin: func(o string) bool { return g.pipeline.current.Load().config.AllowOrigin([]byte(o)) },
-		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.stateShared,
+		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.state,
 	}
-}
-
-// stateShared is what /debug/state shows, with what is shared.
-func (g *gateway) stateShared() any {
-	s, ok := g.state().(admin.State)
-	if !ok || g.schedule == nil {
-		return s
-	}
-	s.Sharing = g.schedule.sharing.State()
-	return s
 }
 
 // addrs are the listeners' own addresses.

@@ -115,7 +115,7 @@ func (e *exchange) forward(up *upstream.Upstream) {
 		r.Stream, r.Interrupt = body, e.agent.StopReading
 	}
 	var v verdict
-	e.beginPlain(up)
+	e.beginUnseen(up)
 	t := e.startAttempt(up, r)
 	defer func() { e.endAttempt(up, t, &v) }()
 	e.attempts++

@@ -111,10 +111,10 @@ func (e *exchange) call() (again bool, err error) {
 // attempt makes one try of the call at one upstream, and relays the answer if it is final. more says that another candidate
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
-	e.nextAttempt(up)
-	e.x.Attempt.More = more
+	e.nextAttempt(up, more)
 	if e.rt.inner.Len() > 0 { // it needs to know whose attempt it is, and may hold it
-		e.runDeferred()
+		e.deferred = true
+		e.runLater()
 		e.enter(telemetry.StateQueued)
 		e.queued = e.clock()
 	}

@@ -52,7 +52,7 @@ func (r *relay) relay() error {
 	e := r.e
 	e.silent = !r.filtered
 	err := r.inner.Head(&r.head)
-	if errors.Is(err, filters.ErrPlain) {
+	if errors.Is(err, filters.ErrPlain) && !e.x.Attempt.Plain {
 		r.next = r.plainly
 		return err
 	}
@@ -312,19 +312,11 @@ func (r *relay) write(p []byte) error {
 // document passes a whole JSON body through the rings. Its head leaves with it, since its length is known only then.
 func (r *relay) document() error {
 	r.e.runLater()
-	r.e.unary = r.e.unary[:0]
 	if r.e.begun() {
 		return &filters.Reply{Status: 502, Code: "upstream_error", Message: fmt.Sprintf("upstream %s answered %d to a later call of this exchange", r.e.x.Attempt.Upstream, r.head.Status)}
 	}
-	for {
-		piece, err := r.resp.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		r.e.unary = append(r.e.unary, piece...)
+	if err := r.gather(); err != nil {
+		return err
 	}
 	r.over()
 	body := r.e.unary

@@ -152,7 +152,7 @@ func TestConnectErrorsAreRetried(t *testing.T) {
 	go func() { done <- g.do(t, post("/v1/chat/completions", chatRequest)) }()
 	time.Sleep(50 * time.Millisecond)
 	if l, err = net.Listen("tcp", addr); err != nil {
-		t.Skip("the port was taken by somebody else")
+		t.Skip("SKIP: the port was taken by somebody else meanwhile")
 	}
 	up := fakeOn(t, l, okAnswer)
 	if m := <-done; m.status() != 200 || up.requests() != 1 {

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/filters/schedule"
 	"github.com/trapgate/trapgate/internal/head"
 	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/upstream"
+	"github.com/trapgate/trapgate/ratelimit/limit"
 )
 
 // maxHeld is the largest error answer that is kept while another attempt is made, in bytes.
@@ -30,7 +30,7 @@ func (e *exchange) retryable(resp *upstream.Response, more bool) (after time.Dur
 	if more {
 		return 0, true
 	}
-	asked := retryAfter(resp.Fields, e.clock())
+	asked, _ := limit.RetryAfter(e.clock(), resp.Fields)
 	if e.rt.config.Schedule != nil && (resp.Status == 429 || resp.Status == 529) {
 		return e.holdOff(asked)
 	}
@@ -56,7 +56,7 @@ func (e *exchange) holdOff(asked time.Duration) (time.Duration, bool) {
 
 // spent reports whether a refusal says that there is nothing to wait for: an account without money.
 func (h *heldAnswer) spent() bool {
-	return h != nil && h.status == 429 && bytes.Contains(h.body, []byte(`"insufficient_quota"`))
+	return h != nil && h.status == 429 && schedule.Unpaid(h.body)
 }
 
 // retryableStatus reports whether a status is worth another attempt.
@@ -92,23 +92,6 @@ func (e *exchange) backoff(asked time.Duration) (time.Duration, bool) {
 	return d, true
 }
 
-// retryAfter reads the upstream's wish: retry-after-ms, or retry-after in seconds or as a date. Zero: none.
-func retryAfter(f head.Fields, now time.Time) time.Duration {
-	if v := f.Get("retry-after-ms"); v != nil {
-		if ms, err := strconv.ParseFloat(string(v), 64); err == nil && ms > 0 && ms < 1e9 {
-			return time.Duration(ms * float64(time.Millisecond))
-		}
-	}
-	v := string(f.Get("retry-after"))
-	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e7 {
-		return time.Duration(s * float64(time.Second))
-	}
-	if t, err := http.ParseTime(v); err == nil && t.After(now) {
-		return t.Sub(now)
-	}
-	return 0
-}
-
 // A heldAnswer is an upstream's error answer that goes out if no further attempt brings one.
 type heldAnswer struct {
 	status   int
@@ -123,10 +106,7 @@ func (e *exchange) hold(resp *upstream.Response) bool {
 	if resp.Length > maxHeld {
 		return false
 	}
-	h := &heldAnswer{status: resp.Status, reason: bytes.Clone(resp.Reason), bodiless: resp.Bodiless}
-	for _, f := range resp.Fields {
-		h.fields = append(h.fields, head.Field{Name: bytes.Clone(f.Name), Value: bytes.Clone(f.Value)})
-	}
+	h := &heldAnswer{status: resp.Status, reason: bytes.Clone(resp.Reason), fields: resp.Fields.Clone(), bodiless: resp.Bodiless}
 	resp.HurryUp(5 * time.Second)
 	for {
 		piece, err := resp.Next()

@@ -58,7 +58,7 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 	if runErr != nil {
 		return runErr
 	}
-	summarize(s.err, &totals, took, g.URL(), c.Command[0])
+	summarize(s.err, &totals, took, g.schedule != nil, g.URL(), c.Command[0])
 	if totals.Exchanges == 0 && c.Require {
 		return notUsed
 	}
@@ -116,8 +116,8 @@ func (g *gateway) ownKeys() bool {
 	return true
 }
 
-// summarize says what a run did.
-func summarize(w io.Writer, t *telemetry.LedgerTotals, took time.Duration, url, command string) {
+// summarize says what a run did, and with the scheduler on what waiting cost and what it saved.
+func summarize(w io.Writer, t *telemetry.LedgerTotals, took time.Duration, scheduled bool, url, command string) {
 	if t.Exchanges == 0 {
 		fmt.Fprintf(w, "trapgate: %s made no call through %s\nhint: %s\n", command, url, howToPoint(command))
 		return
@@ -150,8 +150,9 @@ func summarize(w io.Writer, t *telemetry.LedgerTotals, took time.Duration, url, 
 		fmt.Fprintf(&b, ", cut short %d", t.Truncated)
 	}
 	fmt.Fprintln(w, b.String())
-	if t.Queued > 0 {
-		fmt.Fprintf(w, "trapgate: schedule: %d waited their turn, %s in all, the longest %s | refusals that retries or the agent had to ride out: %d\n",
-			t.Queued, t.QueuedSum.Round(time.Millisecond), t.QueuedMax.Round(time.Millisecond), t.Retries+t.UpstreamErrors)
+	if scheduled {
+		fmt.Fprintf(w, "trapgate: schedule: %d waited their turn, %s in all, the longest %s | failed at upstreams %d, refused by us %d | the prompt cache saved reading %s tokens\n",
+			t.Queued, t.QueuedSum.Round(time.Millisecond), t.QueuedMax.Round(time.Millisecond), t.UpstreamErrors, t.Outcomes["refused"],
+			tokens(t.Tokens.Cached, t.Estimated.Cached))
 	}
 }

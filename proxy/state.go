@@ -34,7 +34,7 @@ func (g *gateway) state() any {
 	}
 	if g.schedule != nil {
 		queue := g.schedule.engine.State()
-		s.Schedule, s.Budgets = &queue, g.schedule.budgets.Snapshot()
+		s.Schedule, s.Budgets, s.Sharing = &queue, g.schedule.budgets.Snapshot(), g.schedule.sharing.State()
 	}
 	for _, u := range rt.upstreams.All() {
 		s.Upstreams = append(s.Upstreams, admin.Upstream(u.State()))

@@ -34,7 +34,7 @@ func (e *exchange) upgrade(up *upstream.Upstream) {
 	e.x.Attempt = filters.Attempt{Upstream: up.Config.Name}
 	r := &upstream.Request{Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Upgrade: true}
 	var v verdict
-	e.beginPlain(up)
+	e.beginUnseen(up)
 	t := e.startAttempt(up, r)
 	defer func() { e.endAttempt(up, t, &v) }()
 	e.attempts++

@@ -132,7 +132,7 @@ func (r *relay) toldError(told *assemble.UpstreamError, more bool) verdict {
 	e := r.e
 	r.resp.Spoil()
 	r.release()
-	e.held = &heldAnswer{status: told.Status, reason: []byte(http.StatusText(told.Status)), fields: jsonFields(r.head.Fields), body: told.Body}
+	e.held = &heldAnswer{status: told.Status, reason: []byte(http.StatusText(told.Status)), fields: jsonFields(r.head.Fields).Clone(), body: told.Body}
 	v := verdict{status: told.Status, failure: told}
 	if !e.retryableStatus(told.Status) {
 		v.final, v.err = true, e.replay()

@@ -50,7 +50,7 @@ func FuzzUserField(f *testing.F) {
 		body := wire.Quote([]byte(`{"metadata":{"user_id":`), field)
 		v, err := wire.Acquire(wire.Messages, append(body, `},"messages":[]}`...), wire.Limits{})
 		if err != nil {
-			t.Skip()
+			return // no request: nothing that has a user
 		}
 		user, root := bodyUser(v)
 		if !printable(user) || !printable(root) {

@@ -104,8 +104,8 @@ func (s *stream) learnFrom(cause error) {
 		status, fields, body := answered.Answered()
 		s.head(status, fields)
 		body = body[:min(len(body), maxReason)]
-		said := gjson.GetManyBytes(body, "error.type", "error.code")
-		what.read(said[0].String(), said[1].String(), body)
+		kind, code := errorWords(body)
+		what.read(kind, code, body)
 		s.throttled(status, &what)
 	case errors.As(cause, &inStream):
 		what.read(inStream.Type, inStream.Code, []byte(inStream.Message))
@@ -147,19 +147,36 @@ func (s *stream) throttled(status int, what *reason) {
 // maxReason is how much of an error's body is looked at, in bytes.
 const maxReason = 4 << 10
 
+// Unpaid reports whether the body of a refusal says that there is no money: nothing that a wait or another try would change.
+// Only the error's type and code say so: a message may link to where one pays.
+func Unpaid(body []byte) bool {
+	kind, code := errorWords(body[:min(len(body), maxReason)])
+	return unpaid(kind) || unpaid(code)
+}
+
+// unpaid reports whether an error's type or code is one of those by which providers say that there is no money.
+func unpaid(word string) bool {
+	switch word {
+	case "insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active":
+		return true
+	}
+	return false
+}
+
+// errorWords returns an error body's type and code. The body may be cut.
+func errorWords(body []byte) (kind, code string) {
+	said := gjson.GetManyBytes(body, "error.type", "error.code")
+	return said[0].String(), said[1].String()
+}
+
 // A reason is what an error says it is about.
 type reason struct{ tokens, busy, spent, limited, overloaded bool }
 
 // read takes an error's type and code, and its message or the whole of it, in which it looks for the words that providers use:
 // "tokens per min (TPM)", "input tokens per minute", type "tokens"; "concurrent requests"; "rate_limit_error",
-// "rate_limit_exceeded"; "overloaded_error". That there is no money only type or code say: a message may link to where one pays.
+// "rate_limit_exceeded"; "overloaded_error".
 func (r *reason) read(kind, code string, text []byte) {
-	for _, word := range [...]string{kind, code} {
-		switch word {
-		case "insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active":
-			r.spent = true
-		}
-	}
+	r.spent = unpaid(kind) || unpaid(code)
 	for _, t := range [...][]byte{[]byte(kind), []byte(code), text} {
 		if len(t) == 0 {
 			continue

@@ -34,6 +34,15 @@ func (f Fields) Has(name string) bool {
 	return false
 }
 
+// Clone returns a copy that shares no memory with f.
+func (f Fields) Clone() Fields {
+	out := make(Fields, len(f))
+	for i := range f {
+		out[i] = Field{bytes.Clone(f[i].Name), bytes.Clone(f[i].Value)}
+	}
+	return out
+}
+
 // Is compares a field name with a lower-case name, ignoring ASCII case.
 func Is(b []byte, lower string) bool {
 	if len(b) != len(lower) {

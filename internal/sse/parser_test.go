@@ -311,7 +311,7 @@ func TestLimit(t *testing.T) {
 
 func TestLineOf64MiB(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short")
+		t.Skip("SKIP: 64 MiB, with -short")
 	}
 	head, value := []byte("data: "), bytes.Repeat([]byte("x"), 64<<20-len("data: "))
 	var p Parser

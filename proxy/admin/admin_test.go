@@ -26,6 +26,7 @@ func options() Options {
 		Hosts: []string{"gate.internal"}, Origins: []string{"https://console.test"}, Token: token,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "m 1\n") }),
 		State:   func() any { return State{Version: "v1"} },
+		Share:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shared\n") }),
 	}
 }
 
@@ -67,6 +68,10 @@ func TestRules(t *testing.T) {
 		{"GET", "/debug/pprof/", "localhost", "", bearer, 200},
 		{"GET", "/debug/pprof/heap", "localhost", "", bearer, 200},
 		{"GET", "/debug/pprof/goroutine?debug=1", "localhost", "", bearer, 200},
+		{"GET", "/share/leases", "localhost", "", bearer, 200},
+		{"GET", "/share/leases", "localhost", "", "", 401},
+		{"GET", "/share/leases", "evil.test", "", bearer, 403},
+		{"POST", "/share/leases", "localhost", "", bearer, 405},
 		{"GET", "/", "localhost", "", bearer, 200},
 		{"GET", "/nothing", "localhost", "", "", 401},
 		{"GET", "/nothing", "localhost", "", bearer, 404},

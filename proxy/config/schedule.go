@@ -17,7 +17,7 @@ type Schedule struct {
 	Budgets budget.Config    // prices go by the upstreams' names of models; money budgets meet no model without a price
 	Classes []ClassRule      // the first that matches counts
 	Queue   QueueSettings
-	Shared  *Shared // nil: this sidecar has limits and budgets to itself
+	Shared  *Shared // nil: with processes of the same data directory only
 }
 
 // A ClassRule puts the requests of agents and models that match into a class. They are globs; "" matches everything.

@@ -151,6 +151,52 @@ func TestScheduleDefaults(t *testing.T) {
 	}
 }
 
+// What the tags call the default is what package ratelimit takes for a zero.
+func TestEngineDefaults(t *testing.T) {
+	const name = "p"
+	engine := ratelimit.New(ratelimit.Config{Pools: []ratelimit.PoolConfig{{Name: name, Cache: ratelimit.CacheConfig{Slots: 1}}}}, ratelimit.Options{})
+	defer engine.Close()
+	// No state shows them, so they are read where they are kept.
+	queue := inside(t, engine, "set", "queue")
+	cache := inside(t, engine.Pool(name), "cache")
+	got := map[string]string{
+		"policy": string(engine.Pool(name).State().Policy),
+		"ahead":  fmt.Sprint(inside(t, cache, "ahead").Float()), "run": fmt.Sprint(inside(t, cache, "run").Float()),
+		"calls": fmt.Sprint(inside(t, queue, "Calls").Int()), "tenant_calls": fmt.Sprint(inside(t, queue, "TenantCalls").Int()),
+		"flow_calls": fmt.Sprint(inside(t, queue, "FlowCalls").Int()),
+		"bytes":      Size(inside(t, queue, "Bytes").Int()).String(), "tenant_bytes": Size(inside(t, queue, "TenantBytes").Int()).String(),
+		"ageing": Duration(inside(t, queue, "Ageing").Int()).String(),
+	}
+	want := map[string]string{}
+	for _, typ := range []reflect.Type{reflect.TypeFor[ScheduleConfig](), reflect.TypeFor[CacheConfig](), reflect.TypeFor[QueueConfig]()} {
+		for _, f := range fieldsOf(typ) {
+			if d := f.tag.Get("default"); d != "" {
+				want[f.name] = d
+			}
+		}
+	}
+	delete(want, "keepalive_after") // these two are the filter's
+	delete(want, "stream_wait")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the tags (-) and the engine (+):\n%s", diff)
+	}
+}
+
+// inside follows fields, also those that are not exported.
+func inside(t *testing.T, of any, fields ...string) reflect.Value {
+	t.Helper()
+	v, ok := of.(reflect.Value)
+	if !ok {
+		v = reflect.ValueOf(of)
+	}
+	for _, name := range fields {
+		if v = reflect.Indirect(v).FieldByName(name); !v.IsValid() {
+			t.Fatalf("no field %s: where is it kept now?", name)
+		}
+	}
+	return v
+}
+
 func TestTooManyRules(t *testing.T) {
 	names := func(n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat("a,", n), ",") + "]"

@@ -3,12 +3,12 @@ package config
 // A ScheduleConfig is the schedule section.
 type ScheduleConfig struct {
 	Policy  string         `yaml:"policy" enum:"fifo,priority,fair,program" default:"program" example:"fair" doc:"Who goes first when there is not room for all. fifo: by arrival. priority: by arrival, where a class counts as having come earlier by queue.ageing for each place that it stands higher in classes. fair: equal shares by weight, in tokens, between classes, tenants and agents. program: the same between classes and tenants, and inside a tenant the calls of one task together, short tasks first. Under each of them the class background waits until nobody else does."`
-	Pools   []PoolConfig   `yaml:"pools" doc:"What the upstreams can take. An upstream with an entry is ONE pool, whatever credential its requests carry: a GPU, a shared key, an organisation. One without has a pool for each credential, and learns its limits from response headers and refusals."`
+	Pools   []PoolConfig   `yaml:"pools" doc:"What the upstreams can take. An upstream with an entry is ONE pool, whatever credential its requests carry: a GPU, a shared key, an organisation. One without has a pool for each credential and model, and learns its limits from response headers and refusals."`
 	Tenants []TenantConfig `yaml:"tenants" doc:"The tenants' shares and what they may spend."`
 	Classes []ClassConfig  `yaml:"classes" doc:"Kinds of work, the most urgent first. Two classes are there without being listed: default, for all that no other class takes, below those listed, and background, which goes only when nobody else waits."`
 	Prices  []PriceConfig  `yaml:"prices" doc:"What models cost. The first entry that matches counts."`
 	Queue   QueueConfig    `yaml:"queue" doc:"Bounds of what waits, for each pool. What finds no place is answered 429 with a Retry-After."`
-	Shared  *SharedConfig  `yaml:"shared" doc:"Share the limits of pools and the hard budgets with other sidecars through a Redis. Absent: this one has them to itself."`
+	Shared  *SharedConfig  `yaml:"shared" doc:"Share the limits of pools and the hard budgets with other sidecars through a Redis. Absent: only the processes of one data directory share them."`
 }
 
 // A PoolConfig is one element of schedule.pools.
@@ -16,7 +16,7 @@ type PoolConfig struct {
 	Upstream              string       `yaml:"upstream" required:"true" example:"gpu" doc:"The name of the upstream."`
 	Policy                string       `yaml:"policy" enum:"fifo,priority,fair,program" default:"that of schedule" example:"fair" doc:"Who goes first in this pool."`
 	Concurrency           *int         `yaml:"concurrency" min:"1" max:"1000000" default:"no limit" example:"8" doc:"Calls at a time: an engine's slots."`
-	RequestsPerMinute     *int         `yaml:"requests_per_minute" min:"1" max:"1000000000" default:"no limit" example:"500" doc:"Requests a minute; a tenth of it may go at once. It is never exceeded."`
+	RequestsPerMinute     *int         `yaml:"requests_per_minute" min:"1" max:"1000000000" default:"no limit" example:"500" doc:"Requests a minute; a tenth of it may go at once, so no minute sees more than 1.1 times it."`
 	TokensPerMinute       *int         `yaml:"tokens_per_minute" min:"1" max:"1000000000000" default:"no limit" example:"200_000" doc:"Tokens a minute, input and output together; a tenth of it may go at once."`
 	InputTokensPerMinute  *int         `yaml:"input_tokens_per_minute" min:"1" max:"1000000000000" default:"no limit" example:"400_000" doc:"Input tokens a minute, where the provider counts them apart."`
 	OutputTokensPerMinute *int         `yaml:"output_tokens_per_minute" min:"1" max:"1000000000000" default:"no limit" example:"80_000" doc:"Output tokens a minute, where the provider counts them apart."`

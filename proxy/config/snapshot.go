@@ -30,11 +30,12 @@ type Snapshot struct {
 
 	Warnings Problems // what may be a slip, but holds
 
-	routing routing
-	auth    *authTable
-	watch   []string // files whose change asks for a reload
-	hosts   globs
-	marks   marks
+	routing   routing
+	auth      *authTable
+	watch     []string // files whose change asks for a reload
+	hosts     globs
+	marks     marks
+	scheduled *Schedule // of an earlier snapshot; who shares outlives a section that goes and comes back
 }
 
 // An Addr is a place to listen on or to dial.

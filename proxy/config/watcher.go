@@ -202,9 +202,13 @@ func (s *Snapshot) keepRunning(old *Snapshot) (warnings Problems) {
 	keep(&s.Limits.Connections, old.Limits.Connections, "limits.connections", warn)
 	keep(&s.Limits.Write, old.Limits.Write, "limits.write", warn)
 	keep(&s.Limits.Idle, old.Limits.Idle, "limits.idle", warn)
-	if s.Schedule != nil && old.Schedule != nil && !s.Schedule.Shared.same(old.Schedule.Shared) {
-		warn("schedule.shared", old.Schedule.Shared)
-		s.Schedule.Shared = old.Schedule.Shared
+	s.scheduled = old.Schedule
+	if s.scheduled == nil {
+		s.scheduled = old.scheduled
+	}
+	if was := s.scheduled; was != nil && s.Schedule != nil && !s.Schedule.Shared.same(was.Shared) {
+		warn("schedule.shared", was.Shared)
+		s.Schedule.Shared = was.Shared
 	}
 	switch {
 	case s.TLS == nil && old.TLS != nil:

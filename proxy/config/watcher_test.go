@@ -296,6 +296,14 @@ func TestReloadedSchedule(t *testing.T) {
 	if e := next(t, c); e.err != nil || e.s.Schedule != nil {
 		t.Fatal(e)
 	}
+	replace(t, path, "limits: {drain: 1s}\n") // two in a row without it
+	if e := next(t, c); e.err != nil || e.s.Schedule != nil {
+		t.Fatal(e)
+	}
+	replace(t, path, fmt.Sprintf(pools, 4))
+	if e := next(t, c); e.err != nil || slots(e.s) != 4 || e.s.Schedule.Shared.String() != before.Schedule.Shared.String() || len(e.s.Warnings) != 1 {
+		t.Fatal("a section that came back shares otherwise than what runs: ", e)
+	}
 }
 
 // The running listener counts, not the one that the new file would like.
