@@ -39,6 +39,9 @@ type reader struct {
 	parents  map[string]bool     // tests that have subtests
 	failed   map[string]bool     // packages with a failed test
 	build    map[string][]string // by import path
+	failures []failure
+	lost     map[failure]int // how many were counted as failed below each
+	raced    bool
 	sawTests bool
 	plain    []string // lines that are no events
 }
@@ -46,7 +49,7 @@ type reader struct {
 func newReader(s *Step, out io.Writer) *reader {
 	return &reader{
 		step: s, out: out, output: map[string][]string{}, parents: map[string]bool{},
-		failed: map[string]bool{}, build: map[string][]string{},
+		failed: map[string]bool{}, build: map[string][]string{}, lost: map[failure]int{},
 	}
 }
 
@@ -82,6 +85,7 @@ func (d *reader) take(e event) {
 		}
 	case "output":
 		d.output[key] = append(d.output[key], e.Output)
+		d.raced = d.raced || strings.Contains(e.Output, "WARNING: DATA RACE")
 		if e.Test == "" {
 			d.skippedLine(e.Package, e.Output)
 		}
@@ -112,8 +116,13 @@ func (d *reader) end(e event, key string) {
 			d.failed[e.Package+"\x00"+e.Test[:i]] = true
 		}
 		d.failed[e.Package] = true
+		top, _, sub := strings.Cut(e.Test, "/")
 		if !parent || !d.failed[key] {
 			d.step.Failed++
+			d.lost[failure{e.Package, top}]++
+		}
+		if !sub {
+			d.failures = append(d.failures, failure{e.Package, top})
 		}
 		fmt.Fprintf(d.out, "%s", strings.Join(d.output[key], ""))
 	}

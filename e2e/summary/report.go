@@ -31,7 +31,7 @@ func report(out io.Writer, full string) error {
 	}
 	for _, s := range steps {
 		for _, n := range s.Notes {
-			if strings.Contains(n, "Not met: ") {
+			if strings.Contains(n, "Not met: ") || strings.HasPrefix(n, "passed only") {
 				fmt.Fprintf(&b, "\n%s\n", n)
 			}
 		}

@@ -21,9 +21,10 @@ func runStep(name string, cmd *exec.Cmd, out io.Writer) *outcome {
 	fmt.Fprintf(out, "\n== %s: %s\n", name, strings.Join(cmd.Args, " "))
 	d := newReader(&s.Step, out)
 	err := drive(cmd, d)
+	s.again(d, cmd.Args, out)
 	s.Took = time.Since(s.Began)
 	switch {
-	case d.sawTests && err != nil && s.Failed == 0:
+	case d.sawTests && err != nil && s.Failed == 0 && len(d.failures) == 0:
 		s.Failed = 1 // the tool failed, not a test
 	case !d.sawTests && err != nil:
 		s.Failed = 1

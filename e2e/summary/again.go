@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// A failure is a test, not a subtest, that failed.
+type failure struct{ pkg, test string }
+
+// maxAgain is how many failed tests are given a second try. More are no accident.
+const maxAgain = 3
+
+// again runs failed tests once more, each alone: on a machine that others load, a deadline passes by accident. What passes then is
+// counted as passed and named in the account; what fails twice has failed. Nothing but a failed test gets a second try: no data
+// race, no package that does not build or ends outside a test.
+func (s *outcome) again(d *reader, command []string, out io.Writer) {
+	if len(d.failures) == 0 || len(d.failures) > maxAgain || d.raced {
+		return
+	}
+	names := map[string]bool{}
+	for _, f := range d.failures {
+		names[f.pkg] = true
+	}
+	for pkg := range d.failed {
+		if !strings.Contains(pkg, "\x00") && !names[pkg] {
+			return
+		}
+	}
+	for _, f := range d.failures {
+		fmt.Fprintf(out, "-- once more, alone: %s %s\n", short(f.pkg), f.test)
+		var second Step
+		r := newReader(&second, out)
+		cmd := exec.Command(command[0], alone(command[1:], f)...)
+		if err := drive(cmd, r); err != nil || second.Failed > 0 || second.Passed == 0 {
+			continue
+		}
+		s.Failed -= d.lost[f]
+		s.Passed += d.lost[f]
+		s.Notes = append(s.Notes, fmt.Sprintf("passed only the second time: %s %s", short(f.pkg), f.test))
+	}
+}
+
+// alone is a go test command for one test: its flags, then the one package.
+func alone(args []string, f failure) []string {
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "./") })
+	return append(args, "-count=1", "-run", "^"+f.test+"$", f.pkg)
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A test that fails once and passes alone is counted as passed, and named; one that fails twice has failed, and so have a package
+// that ends outside a test and one that races.
+func TestAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: builds four small packages, with -short")
+	}
+	for _, c := range []struct {
+		name, body     string
+		passed, failed int
+		named          bool
+	}{
+		{"once", `if _, err := os.Stat("tried"); err != nil { os.WriteFile("tried", nil, 0o600); t.Fatal("too slow") }`, 1, 0, true},
+		{"twice", `_ = os.Args; t.Fatal("wrong")`, 0, 1, false},
+		{"exits", `os.Exit(3)`, 0, 1, false},
+		{"races", `_ = os.Args; t.Error("WARNING: DATA RACE")`, 0, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, text := range map[string]string{
+				"go.mod":    "module x\n\ngo 1.26\n",
+				"x_test.go": "package x\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { " + c.body + " }\n",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var out strings.Builder
+			cmd := exec.Command("go", "test", "-C", dir, "-json", "./...")
+			s := runStep(c.name, cmd, &out)
+			if s.Passed != c.passed || s.Failed != c.failed || (len(s.Notes) == 1) != c.named {
+				t.Errorf("%d passed, %d failed, notes %q:\n%s", s.Passed, s.Failed, s.Notes, &out)
+			}
+		})
+	}
+}
