@@ -5,7 +5,8 @@ TRAPGATE := $(BIN)/trapgate
 TOOL     := go tool -modfile=tools/go.mod
 SUMMARY  := $(BIN)/summary
 STEP     := $(SUMMARY) step
-FUZZED   := ./internal/wire ./internal/sse ./proxy/config ./internal/assemble ./ratelimit ./ratelimit/limit ./ratelimit/budget
+FUZZED   := ./internal/wire ./internal/sse ./proxy/config ./internal/assemble ./ratelimit ./ratelimit/limit ./ratelimit/budget \
+            ./ctxrewrite/tokens ./ctxrewrite/digest ./ctxrewrite/hygiene
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 REALTEST := go test -tags e2e -count=1 -timeout 40m -json
 
@@ -36,6 +37,7 @@ test: summary ## Test everything, each real part once: 7 minutes, 20 the first t
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps
 	@$(STEP) "unit tests" go test -race -json ./...
+	@$(STEP) "cost of a call" go test -json -run TestCost ./filters/schedule
 	@$(STEP) "real engine" $(REALTEST) ./e2e/engine
 	@$(STEP) "real trace store" $(REALTEST) ./e2e/trace
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
@@ -44,6 +46,7 @@ test: summary ## Test everything, each real part once: 7 minutes, 20 the first t
 	@$(STEP) "quick bench" go run ./e2e/bench -quick
 	@$(STEP) "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
 	@$(STEP) "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
+	@$(STEP) "context, quick" go run ./e2e/bench/context -quick -only replay
 	@$(MAKE) --no-print-directory cross-steps
 	@$(SUMMARY) report
 
@@ -56,6 +59,8 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps
 	@$(STEP) "unit tests" go test -race -count=1 -json ./...
+	@$(STEP) "cost of a call" go test -count=1 -json -run TestCost ./filters/schedule
+	@TRAPGATE_CUTS=1000000 $(STEP) "a million cuts" go test -count=1 -timeout 40m -json -run TestCuts ./ctxrewrite
 	@$(STEP) "real engine" $(REALTEST) ./e2e/engine
 	@$(STEP) "real trace stores" $(REALTEST) ./e2e/trace
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
@@ -63,6 +68,7 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@$(STEP) bench go run ./e2e/bench
 	@$(STEP) "scheduler in virtual time" go run ./e2e/bench/sched -out e2e/bench/results/sched
 	@$(STEP) "scheduler for real" go run ./e2e/bench/turns
+	@$(STEP) context go run ./e2e/bench/context
 	@$(SUMMARY) fuzz -each 10m $(FUZZED)
 	@$(MAKE) --no-print-directory cross-steps
 	@mkdir -p e2e/results
@@ -72,6 +78,7 @@ bench: build ## Measure what Trapgate adds and how it schedules, into e2e/bench/
 	go run ./e2e/bench
 	go run ./e2e/bench/sched -out e2e/bench/results/sched
 	go run ./e2e/bench/turns
+	go run ./e2e/bench/context
 
 fuzz: summary ## Fuzz every parser and the scheduler for ten minutes each, side by side
 	@$(SUMMARY) reset

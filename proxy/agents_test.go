@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -80,6 +81,31 @@ func agentMain() {
 		die(err)
 		fmt.Println(call, resp.StatusCode, len(raw) > 0)
 	}
+}
+
+// talkerMain is an agent whose conversation grows by a tool call with each turn; its argument says how many. It gives up at the first
+// refusal.
+func talkerMain() {
+	turns, err := strconv.Atoi(os.Args[1])
+	die(err)
+	c := newSession()
+	c.model = "sim"
+	for i := range turns {
+		c.turn()
+		req, err := http.NewRequest(http.MethodPost, os.Getenv("OPENAI_BASE_URL")+"/chat/completions", strings.NewReader(c.body()))
+		die(err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer one")
+		req.Header.Set("X-Session-Id", "talker")
+		resp, err := http.DefaultClient.Do(req)
+		die(err)
+		raw, err := io.ReadAll(resp.Body)
+		die(err)
+		if resp.StatusCode != http.StatusOK {
+			die(fmt.Errorf("turn %d: %d %s", i+1, resp.StatusCode, raw))
+		}
+	}
+	fmt.Println(turns, "turns done")
 }
 
 // waiterMain waits for a signal, says which came, and exits with 9.

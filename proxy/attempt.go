@@ -18,6 +18,7 @@ type verdict struct {
 	final   bool          // nothing more is tried for this call
 	again   bool          // final, and a filter asks for another call
 	plain   bool          // not final: once more at the same upstream, without what we had added
+	anew    bool          // not final: once more at the same upstream, with what a filter will send instead
 	after   time.Duration // not final: the back-off before the same upstream is tried again
 	status  int           // of the upstream; 0: no answer
 	err     error         // final: what to tell the agent, nil when it was told
@@ -68,10 +69,14 @@ func credentialOf(u *config.Upstream) filters.Credential {
 
 // request is what goes upstream: the agent's own, with the edits spliced in.
 func (e *exchange) request() *upstream.Request {
-	body, err := wire.Apply(nil, e.body, &e.x.Edits, &e.x.CallEdits)
-	if err != nil {
-		slog.Error("edits overlap: the request goes out unmodified", "id", e.x.ID, "err", err)
-		body = e.body
+	body := e.body
+	if e.x.Edits.Len()+e.x.CallEdits.Len() > 0 {
+		edited, err := wire.Apply(e.edited, body, &e.x.Edits, &e.x.CallEdits)
+		if err != nil {
+			slog.Error("edits overlap: the request goes out unmodified", "id", e.x.ID, "err", err)
+		} else {
+			e.edited, body = edited, edited
+		}
 	}
 	e.try = upstream.Request{
 		Method: e.x.Method, Target: e.x.Target, Fields: e.x.Fields, Body: body, Chunked: e.agent.Chunked(),
@@ -107,6 +112,11 @@ func (e *exchange) runLater() {
 	if err := e.x.RunLater(); err != nil {
 		slog.Error("a filter failed behind the request", "id", e.x.ID, "err", err)
 	}
+	e.identify()
+}
+
+// identify says whose exchange it is.
+func (e *exchange) identify() {
 	i := &e.x.Identity
 	e.span.Identify(i.Tenant, i.Agent, i.Session, i.Program)
 }

@@ -33,6 +33,7 @@ type exchange struct {
 	meter      wire.Meter
 	parser     sse.Parser
 	status     int               // as shown to the agent
+	edited     []byte            // the body of the attempt under way, when a filter has changed it
 	unary      []byte            // a JSON answer as it came, for the meter
 	document   []byte            // the JSON answer that the rings have made
 	lines      head.Fields       // of the answer's head, reused
@@ -65,12 +66,14 @@ type exchange struct {
 	noInner   filters.Flow        // of an inner ring without filters
 	inner     *filters.Flow       // of the attempt under way, or the last one
 	plain     bool                // the next attempt goes without what we had added
+	asked     bool                // filters have been asked about a refusal of this call
 	doubted   *upstream.Upstream  // it may refuse streams: the plain attempt will tell
 	committed bool                // a comment of ours has gone out, and a status of 200 with it
 	told      bool                // the dialect\'s error event has ended it
 	answering bool                // behind it, bytes of an answer have
 	assembly  *assemble.Assembler // of the attempt under way, when a unary call was sent as a stream
 	keepalive func() error        // keepAlive
+	beside    startJob            // background
 	terminal  bool                // the dialect's last event has come
 	estimated bool                // the usage of the last attempt was counted by us
 	recorded  bool                // who made the response is known
@@ -85,6 +88,7 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 	x := e.x
 	x.ID, x.Start, x.Route = newID(), a.Start, wire.Match(a.Method, path)
 	x.Method, x.Target, x.Fields, x.Remote = a.Method, a.Target, a.Fields, a.Remote()
+	x.Background = e.beside
 	if x.Route.Op == wire.Generate {
 		x.KeepAlive = e.keepalive // until it is known that no stream was asked for
 	}
@@ -97,22 +101,28 @@ func (p *pipeline) begin(a *server.Agent) *exchange {
 
 var exchanges = sync.Pool{New: func() any {
 	e := &exchange{x: new(filters.Exchange)}
-	e.onSent, e.keepalive = e.requestSent, e.keepAlive
+	e.onSent, e.keepalive, e.beside = e.requestSent, e.keepAlive, e.background
 	return e
 }}
 
 // keepUnary is the largest answer buffer that is kept for another exchange, in bytes.
 const keepUnary = 64 << 10
 
+// keepEdited is the same for a changed request: agents' bodies are large, and the next one is as large.
+const keepEdited = 1 << 20
+
 // recycle keeps the exchange's memory for another one.
 func (e *exchange) recycle() {
 	e.parser.Reset()
 	clear(e.lines)
+	if cap(e.edited) > keepEdited {
+		e.edited = nil
+	}
 	if cap(e.unary) > keepUnary {
 		e.unary = nil
 	}
 	e.x.Reset()
-	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent, keepalive: e.keepalive}
+	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, edited: e.edited[:0], unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent, keepalive: e.keepalive, beside: e.beside}
 	exchanges.Put(e)
 }
 

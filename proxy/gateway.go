@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/filters/identity"
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/internal/watch"
@@ -21,7 +20,7 @@ import (
 	"github.com/trapgate/trapgate/proxy/admin"
 	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/server"
-	"github.com/trapgate/trapgate/proxy/upstream"
+	"github.com/trapgate/trapgate/proxy/share"
 )
 
 // prefixMemory bounds what is kept of recent request bodies' structure, in bytes.
@@ -31,7 +30,10 @@ const prefixMemory = 4 << 20
 type gateway struct {
 	pipeline  *pipeline
 	identity  *identity.Filter
-	schedule  *scheduling // nil as long as no configuration has asked for it
+	sharing   *share.Sharing // of the data directory; nil as long as no configuration has asked for it
+	schedule  *scheduling    // the same
+	context   *contexts      // the same
+	redis     bool           // sharing is with other machines too
 	server    *server.Server
 	admin     *admin.Server // nil when off
 	listener  net.Listener
@@ -127,76 +129,6 @@ func (g *gateway) openLog(snap *config.Snapshot, o gatewayOptions) *slog.Logger 
 	return log
 }
 
-// install makes a snapshot's runtime and swaps it in; exchanges under way keep theirs. On an error the old one stays.
-func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error) {
-	old := g.pipeline.current.Load()
-	var outer, inner []filters.Filter
-	if snap.Schedule != nil {
-		if err = g.installSchedule(ctx, snap); err != nil {
-			return err
-		}
-		outer, inner = append(outer, g.schedule.filter.Outer()), append(inner, g.schedule.inner())
-	}
-	outer = append([]filters.Filter{g.identity}, outer...)
-	rt := &runtime{config: snap, outer: filters.NewChain(outer...), inner: filters.NewInnerChain(inner...), bind: g.identity.Bind}
-	if old == nil {
-		rt.upstreams = upstream.NewSet(g.watcher, snap, nil)
-	} else {
-		rt.upstreams = upstream.NewSet(g.watcher, snap, old.upstreams)
-	}
-	g.pipeline.current.Store(rt)
-	if old != nil {
-		old.upstreams.Close()
-	}
-	return nil
-}
-
-// installSchedule puts the schedule section of a snapshot in force; the first one also opens the data directory.
-func (g *gateway) installSchedule(ctx context.Context, snap *config.Snapshot) (err error) {
-	if g.schedule != nil {
-		return g.schedule.configure(snap)
-	}
-	if err = g.nameTenants(snap); err != nil {
-		return err
-	}
-	if g.schedule, err = newScheduling(ctx, snap, g.telemetry, g.guest); err != nil {
-		g.schedule = nil
-		return err
-	}
-	if g.server == nil {
-		return nil // newGateway goes on when there is something to ask for
-	}
-	return g.answerOthers(snap)
-}
-
-// reinstall is install while agents are served.
-func (g *gateway) reinstall(snap *config.Snapshot) {
-	if err := g.install(context.Background(), snap); err != nil {
-		g.telemetry.ConfigReloaded(err)
-		slog.Error("configuration not taken over: the old one stays in force", "error", err)
-		return
-	}
-	slog.Info("configuration taken over", "generation", snap.Generation)
-}
-
-// reloaded is told of every change of the configuration: a good one is in force from here on, a bad one changes nothing.
-func (g *gateway) reloaded(snap *config.Snapshot, err error) {
-	select {
-	case <-g.started:
-	default:
-		return
-	}
-	g.telemetry.ConfigReloaded(err)
-	if err != nil {
-		slog.Error("configuration not taken over: the old one stays in force", "problems", err.Error())
-		return
-	}
-	for _, w := range snap.Warnings {
-		slog.Warn(w.String())
-	}
-	g.reinstall(snap)
-}
-
 // listen binds an address; a Unix socket left behind by a dead process is replaced.
 func listen(a config.Addr) (net.Listener, error) {
 	if a.Network == "unix" {
@@ -246,18 +178,6 @@ func (g *gateway) startAdmin(snap *config.Snapshot) error {
 	return nil
 }
 
-// answerOthers has this process answer on the data directory's socket while it holds that.
-func (g *gateway) answerOthers(snap *config.Snapshot) error {
-	if g.schedule == nil {
-		return nil
-	}
-	return g.schedule.sharing.Serve(func(others http.Handler) http.Handler {
-		o := g.adminOptions(snap)
-		o.Share = others
-		return admin.New(o)
-	})
-}
-
 // adminOptions say what the admin port and the data directory's socket show.
 func (g *gateway) adminOptions(snap *config.Snapshot) admin.Options {
 	why := ""
@@ -270,6 +190,7 @@ func (g *gateway) adminOptions(snap *config.Snapshot) admin.Options {
 		AllowHost:   func(h string) bool { return g.pipeline.current.Load().config.AllowHost([]byte(h)) },
 		AllowOrigin: func(o string) bool { return g.pipeline.current.Load().config.AllowOrigin([]byte(o)) },
 		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.state,
+		Context: http.HandlerFunc(g.showContext),
 	}
 }
 
@@ -324,6 +245,7 @@ func (g *gateway) abandon() {
 		g.listener.Close()
 	}
 	if g.pipeline != nil {
+		g.pipeline.jobs.close()
 		if rt := g.pipeline.current.Load(); rt != nil {
 			rt.upstreams.Close()
 		}
@@ -332,7 +254,13 @@ func (g *gateway) abandon() {
 		g.config.Close()
 	}
 	if g.schedule != nil {
-		g.schedule.close()
+		g.schedule.engine.Close()
+	}
+	if g.context != nil {
+		g.context.engine.Close()
+	}
+	if g.sharing != nil {
+		g.sharing.Close()
 	}
 	if g.watcher != nil {
 		g.watcher.Close()

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 		"fetch":    fetchMain,
 		"agent":    agentMain,
 		"waiter":   waiterMain,
+		"talker":   talkerMain,
 	}
 	for _, known := range [...]string{"codex", "opencode", "claude", "aider", "qwen", "show"} {
 		commands[known] = showMain

@@ -20,6 +20,7 @@ type pipeline struct {
 	telemetry *telemetry.Telemetry
 	views     *wire.PrefixCache // what is known of recent request bodies
 	ids       *ownership        // who made which response, file or container
+	jobs      jobs              // background work
 }
 
 // A runtime is all that is made from one configuration snapshot. An exchange keeps the one it began with.
@@ -84,7 +85,7 @@ func (e *exchange) call() (again bool, err error) {
 	if reply != nil {
 		return false, reply
 	}
-	e.tries = 0
+	e.tries, e.asked = 0, false
 	for next := 0; ; next++ {
 		up := order[min(next, len(order)-1)]
 		more := next+1 < len(order)
@@ -95,6 +96,8 @@ func (e *exchange) call() (again bool, err error) {
 		case v.plain:
 			e.plain = true // the same once more, without what we had added
 			next--
+		case v.anew:
+			next-- // the same upstream, with something else
 		case more:
 			e.fallbacks++
 			e.x.Trail.Append("host", "fallback", filters.Attr{Key: "from", Value: up.Config.Name}, filters.Attr{Key: "to", Value: order[next+1].Config.Name})
@@ -112,9 +115,8 @@ func (e *exchange) call() (again bool, err error) {
 // would follow.
 func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 	e.nextAttempt(up, more)
-	if e.rt.inner.Len() > 0 { // it needs to know whose attempt it is, and may hold it
-		e.deferred = true
-		e.runLater()
+	if e.rt.inner.Len() > 0 { // it may hold the attempt, and asks for what is deferred when it needs it
+		e.x.Later(e.identify)
 		e.enter(telemetry.StateQueued)
 		e.queued = e.clock()
 	}
@@ -149,6 +151,10 @@ func (e *exchange) attempt(up *upstream.Upstream, more bool) (v verdict) {
 			return v
 		}
 		v.final, v.err = true, e.replay()
+		return v
+	}
+	if again, err := e.refused(resp); again || err != nil {
+		v.anew, v.final, v.err = again, !again, err
 		return v
 	}
 	e.dropHeld()

@@ -21,10 +21,11 @@ const notUsed = exitCode(3)
 
 type runCommand struct {
 	common
-	Schedule bool     `help:"Let calls wait their turn, with the defaults where the file has no schedule section."`
-	Require  bool     `help:"Exit with 3 when the command made no model call through Trapgate."`
-	Verbose  bool     `short:"v" help:"Log each exchange to stderr."`
-	Command  []string `arg:"" passthrough:"" help:"The command and its arguments, after --."`
+	Schedule bool        `help:"Let calls wait their turn, with the defaults where the file has no schedule section."`
+	Context  contextMode `help:"Fit conversations to their model's window: --context, or --context=observe or off; with the defaults where the file has no context section."`
+	Require  bool        `help:"Exit with 3 when the command made no model call through Trapgate."`
+	Verbose  bool        `short:"v" help:"Log each exchange to stderr."`
+	Command  []string    `arg:"" passthrough:"" help:"The command and its arguments, after --."`
 }
 
 // Run starts a gateway on a free loopback port, points the command at it, and prints to stderr what the run did. The exit
@@ -43,7 +44,7 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 
 	g, err := newGateway(context.Background(), gatewayOptions{
 		file: c.Config, env: s.env, log: s.err, quiet: !c.Verbose, guest: true,
-		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data, Schedule: c.Schedule},
+		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data, Schedule: c.Schedule, Context: string(c.Context)},
 	})
 	if err != nil {
 		return err
@@ -59,6 +60,9 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 		return runErr
 	}
 	summarize(s.err, &totals, took, g.schedule != nil, g.URL(), c.Command[0])
+	if g.context != nil && totals.Exchanges > 0 {
+		g.context.summarize(s.err, &totals)
+	}
 	if totals.Exchanges == 0 && c.Require {
 		return notUsed
 	}

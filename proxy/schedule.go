@@ -14,7 +14,7 @@ import (
 	"github.com/trapgate/trapgate/ratelimit/budget"
 )
 
-// A scheduling is the scheduler and the budgets of a process, and what it shares of them with others. It is made when a
+// A scheduling is the scheduler and the budgets of a process. It is made when a
 // configuration first asks for it and lives until the process ends: a reload changes settings and keeps every ledger.
 type scheduling struct {
 	sharing *share.Sharing
@@ -23,19 +23,9 @@ type scheduling struct {
 	filter  *schedule.Filter
 }
 
-// newScheduling opens the data directory, or joins its holder when it may be a guest, and puts the settings of a snapshot in
-// force.
-func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Telemetry, guest bool) (_ *scheduling, err error) {
-	s := &scheduling{}
-	s.sharing, err = share.Join(ctx, sharingOptions(snap, guest))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+// newScheduling makes both over what the data directory knows, and puts the settings of a snapshot in force.
+func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Telemetry, sharing *share.Sharing) (s *scheduling, err error) {
+	s = &scheduling{sharing: sharing}
 	s.budgets, err = budget.New(ctx, snap.Schedule.Budgets, s.sharing.Store(), budget.Options{
 		Freed: func(tenant string) { s.filter.Freed(tenant) }, Lender: s.sharing.Lender(),
 	})
@@ -43,15 +33,23 @@ func newScheduling(ctx context.Context, snap *config.Snapshot, t *telemetry.Tele
 		return nil, err
 	}
 	metrics := t.Queue()
+	t.Leases(s.sharing.Leases)
 	s.engine = ratelimit.New(snap.Schedule.Engine, ratelimit.Options{Observer: s.sharing.Observe(schedule.Observe(metrics))})
 	s.filter = schedule.New(schedule.Options{Engine: s.engine, Budgets: s.budgets, Metrics: metrics})
 	s.sharing.Start(s.engine, s.filter.Freed)
-	return s, s.configure(snap)
+	if err = s.configure(snap); err != nil {
+		s.engine.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // sharingOptions say with whom a configuration shares.
 func sharingOptions(snap *config.Snapshot, guest bool) share.Options {
 	o := share.Options{Dir: snap.Data, Guest: guest, Log: slog.Default()}
+	if snap.Schedule == nil {
+		return o
+	}
 	if c := snap.Schedule.Shared; c != nil {
 		o.Redis, o.Prefix, o.Sidecars, o.Renew = c.Redis.Reveal(), c.Prefix, c.Sidecars, c.Renew
 	}
@@ -73,12 +71,4 @@ func (s *scheduling) configure(snap *config.Snapshot) error {
 	}
 	s.sharing.Configure(c.Engine)
 	return nil
-}
-
-// close refuses what still waits and writes what is not written yet. No exchange may be under way.
-func (s *scheduling) close() {
-	if s.engine != nil {
-		s.engine.Close()
-	}
-	s.sharing.Close()
 }

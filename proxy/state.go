@@ -32,9 +32,15 @@ func (g *gateway) state() any {
 		Generation: uint64(rt.config.Generation), Ready: ready, Reasons: reasons,
 		InFlight: g.telemetry.InFlight().Snapshot(), Totals: g.telemetry.Ledger().Totals(),
 	}
+	if g.sharing != nil {
+		s.Sharing = g.sharing.State()
+	}
 	if g.schedule != nil {
 		queue := g.schedule.engine.State()
-		s.Schedule, s.Budgets, s.Sharing = &queue, g.schedule.budgets.Snapshot(), g.schedule.sharing.State()
+		s.Schedule, s.Budgets = &queue, g.schedule.budgets.Snapshot()
+	}
+	if g.context != nil {
+		s.Context = g.context.state()
 	}
 	for _, u := range rt.upstreams.All() {
 		s.Upstreams = append(s.Upstreams, admin.Upstream(u.State()))

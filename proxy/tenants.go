@@ -10,13 +10,13 @@ import (
 )
 
 // nameTenants makes the identity filter. Tenants that show no auth key are named by a key of the data directory, or of what
-// sidecars share, so that budgets find them again. Where nothing is kept none is made; one that is there is used.
+// sidecars share, so that budgets and rewritten conversations find them again. Where nothing is kept none is made; one that is there is used.
 func (g *gateway) nameTenants(snap *config.Snapshot) error {
 	var key []byte
 	switch {
 	case g.named:
 		return nil // conversations are remembered under these names
-	case snap.Schedule != nil:
+	case snap.Schedule != nil || snap.Context != nil:
 		o := sharingOptions(snap, g.guest)
 		var err error
 		if key, err = share.Secret(o.Dir, o.Redis, o.Prefix); err != nil {

@@ -24,7 +24,7 @@ func (k *cache) choose(first *Ticket, now time.Time) (*Ticket, time.Time) {
 // nextWarm is a waiting call that may go before first because its prefix is warm: of those idle the longest, which would be
 // evicted next.
 func (k *cache) nextWarm(first *Ticket) *Ticket {
-	for w := k.hot.oldest(); w != nil; w = k.hot.after(w) {
+	for w := range k.hot.all() {
 		if len(w.waiting) == 0 {
 			continue
 		}

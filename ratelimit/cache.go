@@ -22,8 +22,8 @@ type cache struct {
 
 	warm    map[warmKey]*warm
 	chains  map[chainKey]*warm
-	hot     warmList // believed to be warm
-	ghosts  warmList // evicted; still known for the time that their programs take to return
+	hot     list[warm] // believed to be warm, the last used one last
+	ghosts  list[warm] // evicted; still known for the time that their programs take to return
 	gaps    *limit.Gaps
 	returns int           // observed by gaps
 	longest time.Duration // of them
@@ -48,11 +48,13 @@ type warm struct {
 	leaf     flowKey   // where its calls wait
 	waiting  []*Ticket
 
-	prev, next *warm
+	link link[warm] // of hot or ghosts
 }
 
 type (
-	warmKey  struct{ tenant, session string }
+	// A warmKey names a conversation by its session or, where there is none, by the exchange that began it; by neither when
+	// both are empty: such a conversation is only found by its chain.
+	warmKey  struct{ tenant, session, exchange string }
 	chainKey struct {
 		tenant string
 		chain  uint64
@@ -66,7 +68,7 @@ const maxGhosts = 4096
 func (p *Pool) configureCache(c CacheConfig) {
 	if c.Slots <= 0 {
 		if p.cache != nil {
-			for x := p.live.next; x != &p.live; x = x.next {
+			for x := range p.live.all() {
 				x.warm = nil
 			}
 			p.cache.forgetAll()
@@ -75,12 +77,9 @@ func (p *Pool) configureCache(c CacheConfig) {
 		return
 	}
 	if p.cache == nil {
-		k := &cache{
+		p.cache = &cache{
 			pool: p, warm: make(map[warmKey]*warm), chains: make(map[chainKey]*warm), gaps: limit.NewGaps(modelKeys),
 		}
-		k.hot.init()
-		k.ghosts.init()
-		p.cache = k
 	}
 	k := p.cache
 	k.slots, k.ahead, k.run = c.Slots, c.Ahead, c.Run
@@ -98,9 +97,11 @@ func (p *Pool) configureCache(c CacheConfig) {
 }
 
 func (k *cache) forgetAll() {
-	for _, w := range k.warm {
-		for _, t := range w.waiting {
-			t.warm = nil
+	for _, l := range []*list[warm]{&k.hot, &k.ghosts} {
+		for w := range l.all() {
+			for _, t := range w.waiting {
+				t.warm = nil
+			}
 		}
 	}
 }
@@ -108,8 +109,8 @@ func (k *cache) forgetAll() {
 // arrive finds the conversation that t continues, and learns how long its program was away.
 func (k *cache) arrive(t *Ticket, now time.Time) {
 	c := &t.Call
-	w := k.warm[warmKey{c.Tenant, c.Session}]
-	if w == nil || c.Session == "" {
+	w := k.warm[keyOf(c)]
+	if w == nil {
 		w = k.byChain(c)
 	}
 	if w == nil {
@@ -124,6 +125,16 @@ func (k *cache) arrive(t *Ticket, now time.Time) {
 		w.ended = time.Time{}
 	}
 }
+
+// keyOf is what a call's conversation is known by.
+func keyOf(c *Call) warmKey {
+	if c.Session == "" {
+		return warmKey{tenant: c.Tenant, exchange: c.Exchange}
+	}
+	return warmKey{tenant: c.Tenant, session: c.Session}
+}
+
+func (w warmKey) named() bool { return w.session != "" || w.exchange != "" }
 
 // maxChains is how many of the last messages may be new since the warm prefix.
 const maxChains = 32
@@ -179,7 +190,7 @@ func (k *cache) harmless(t *Ticket) bool {
 
 // victim is what the next cold conversation evicts: the one that is idle the longest. nil when all are busy.
 func (k *cache) victim() *warm {
-	for w := k.hot.oldest(); w != nil; w = k.hot.after(w) {
+	for w := range k.hot.all() {
 		if w.busy == 0 {
 			return w
 		}
@@ -195,58 +206,76 @@ func (k *cache) evict() *warm {
 	if v == k.held {
 		k.unhold(k.pool.s.clock.Now(), false)
 	}
-	k.hot.remove(v)
+	k.hot.remove(&v.link)
 	v.resident, v.tokens = false, 0
-	delete(k.chains, chainKey{v.key.tenant, v.chain})
-	k.ghosts.push(v)
-	for g := k.ghosts.oldest(); k.ghosts.n > maxGhosts && g != nil; {
-		next := k.ghosts.after(g)
+	k.rechain(v, 0)
+	k.ghosts.push(v, &v.link)
+	for g := range k.ghosts.all() {
+		if k.ghosts.n <= maxGhosts {
+			break
+		}
 		if len(g.waiting) == 0 && g.busy == 0 {
-			k.ghosts.remove(g)
+			k.ghosts.remove(&g.link)
 			delete(k.warm, g.key)
 		}
-		g = next
 	}
 	return v
 }
 
+// rechain lets w be found by another chain; 0: by none. Of several that came to the same messages the last one is found.
+func (k *cache) rechain(w *warm, chain uint64) {
+	if old := (chainKey{w.key.tenant, w.chain}); chain != w.chain && k.chains[old] == w {
+		delete(k.chains, old)
+	}
+	if w.chain = chain; chain != 0 && w.resident {
+		k.chains[chainKey{w.key.tenant, chain}] = w
+	}
+}
+
 // start notes that t is on its way: its conversation is resident and the last used.
 func (k *cache) start(t *Ticket, now time.Time) {
-	w := t.warm
-	if w == nil {
-		w = k.make(t)
-		t.warm = w
-	}
+	w := k.own(t)
+	t.warm = w
 	if k.held == w {
 		k.unhold(now, true)
 	}
 	switch {
 	case w.resident:
-		k.hot.remove(w)
+		k.hot.remove(&w.link)
 	default:
-		k.ghosts.remove(w)
+		k.ghosts.remove(&w.link)
 		if k.hot.n >= k.slots {
 			k.evict()
 		}
 		w.resident = true
 	}
-	k.hot.push(w)
+	k.hot.push(w, &w.link)
 	w.busy++
 	w.ended, w.spent = time.Time{}, false
 	c := &t.Call
 	w.model, w.agent, w.program, w.leaf = c.Model, c.Agent, t.flow.prog.key.name, t.flow.key
 }
 
-func (k *cache) make(t *Ticket) *warm {
-	key := warmKey{t.Call.Tenant, t.Call.Session}
-	if w := k.warm[key]; w != nil && key.session != "" {
-		return w // it came into being while t waited
+// own is the conversation that t fills: its own; else the one whose prefix it extends, which is its own from then on when t has
+// a session and that one is idle; else a new one.
+func (k *cache) own(t *Ticket) *warm {
+	key := keyOf(&t.Call)
+	if w := k.warm[key]; w != nil {
+		return w // it may have come into being while t waited
 	}
-	if key.session == "" {
-		key.session = "#" + t.Call.Exchange
+	w := t.warm
+	switch {
+	case w == nil || (key.session != "" && w.busy > 0):
+		w = &warm{key: key}
+	case key.session == "":
+		return w // a side call leaves a session its conversation
+	default:
+		delete(k.warm, w.key)
+		w.key = key
 	}
-	w := &warm{key: key}
-	k.warm[key] = w
+	if key.named() {
+		k.warm[key] = w
+	}
 	return w
 }
 
@@ -262,13 +291,7 @@ func (k *cache) settle(t *Ticket, u Usage) {
 	if n := len(c.Chains); chain == 0 && n > 0 {
 		chain = c.Chains[n-1]
 	}
-	if chain != w.chain {
-		delete(k.chains, chainKey{c.Tenant, w.chain})
-		w.chain = chain
-	}
-	if chain != 0 && w.resident {
-		k.chains[chainKey{c.Tenant, chain}] = w
-	}
+	k.rechain(w, chain)
 }
 
 // finish notes that t's slot is free: its program is away from now on.
@@ -283,36 +306,4 @@ func (k *cache) finish(t *Ticket, now time.Time) {
 	}
 	for k.hot.n > k.slots && k.evict() != nil {
 	}
-}
-
-// A warmList is a list in order of use.
-type warmList struct {
-	root warm
-	n    int
-}
-
-func (l *warmList) init() { l.root.prev, l.root.next = &l.root, &l.root }
-
-func (l *warmList) push(w *warm) {
-	w.prev, w.next = l.root.prev, &l.root
-	w.prev.next, w.next.prev = w, w
-	l.n++
-}
-
-func (l *warmList) remove(w *warm) {
-	if w.prev == nil {
-		return
-	}
-	w.prev.next, w.next.prev = w.next, w.prev
-	w.prev, w.next = nil, nil
-	l.n--
-}
-
-func (l *warmList) oldest() *warm { return l.after(&l.root) }
-
-func (l *warmList) after(w *warm) *warm {
-	if w.next == &l.root {
-		return nil
-	}
-	return w.next
 }

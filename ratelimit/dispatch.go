@@ -144,8 +144,7 @@ func (p *Pool) dispatch(t *Ticket, now time.Time, promoted bool) {
 	prog := t.flow.prog
 	prog.calls++
 	prog.waited += now.Sub(t.came)
-	t.prev, t.next = p.live.prev, &p.live
-	t.prev.next, t.next.prev = t, t
+	p.live.push(t, &t.link)
 	if !t.sync || p.s.obs.Granted != nil {
 		p.out = append(p.out, event{kind: evGranted, t: t, d: now.Sub(t.came), cause: t.cause, quiet: t.sync})
 	}

@@ -198,6 +198,7 @@ func TestBackgroundLast(t *testing.T) {
 // The hog test of the notes in virtual time: 8 slots, a hog with 60 outstanding, 20 light tenants in closed loop. The waits of
 // all seeds are taken together.
 func TestHog(t *testing.T) {
+	t.Parallel()
 	all := func(policy Policy, strict bool) (sum hogResult) {
 		const seeds = 40
 		for seed := range uint64(seeds) {

@@ -48,7 +48,7 @@ type program struct {
 	open     int           // tickets that wait or run
 	flows    []*flow
 
-	prev, next *program // among the idle ones
+	link link[program] // of tree.idle
 }
 
 type programKey struct{ tenant, name string }
@@ -62,34 +62,4 @@ type account struct {
 	bytes    int64
 	flows    int
 	agents   map[string]*account
-}
-
-// idle is the list of programs without a call, the longest idle first.
-type idle struct {
-	root program
-	n    int
-}
-
-func (l *idle) init() { l.root.prev, l.root.next = &l.root, &l.root }
-
-func (l *idle) push(p *program) {
-	p.prev, p.next = l.root.prev, &l.root
-	p.prev.next, p.next.prev = p, p
-	l.n++
-}
-
-func (l *idle) remove(p *program) {
-	if p.prev == nil {
-		return
-	}
-	p.prev.next, p.next.prev = p.next, p.prev
-	p.prev, p.next = nil, nil
-	l.n--
-}
-
-func (l *idle) oldest() *program {
-	if l.n == 0 {
-		return nil
-	}
-	return l.root.next
 }

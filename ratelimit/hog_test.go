@@ -87,7 +87,7 @@ func runHog(t *testing.T, policy Policy, seed uint64, strict bool) hogResult {
 		bed.clock.after(seconds(luck[i+1].Float64()*6), func() { request(i) })
 	}
 	bed.clock.advance(60*time.Second - time.Nanosecond)
-	for x := bed.p.live.next; x != &bed.p.live; x = x.next {
+	for x := range bed.p.live.all() {
 		busy += end.Sub(maxTime(x.went, began.Add(10*time.Second))).Seconds()
 	}
 	sum, squares := 0.0, 0.0

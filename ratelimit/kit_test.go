@@ -147,7 +147,7 @@ func checkPool(t interface {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	live, charged := 0, int64(0)
-	for x := p.live.next; x != &p.live; x = x.next {
+	for range p.live.all() {
 		live++
 	}
 	queued, bytes := 0, int64(0)

@@ -129,7 +129,7 @@ func (p *Pool) refusal(t *Ticket, r Refusal, now time.Time) bool {
 
 // unsure is what was sent since then, and of which nobody knows yet whether it will be refused; t itself left out.
 func (p *Pool) unsure(t *Ticket, since time.Time, amount func(limit.Cost) float64) (n float64) {
-	for x := p.live.next; x != &p.live; x = x.next {
+	for x := range p.live.all() {
 		if x != t && !x.began && !x.paid && !x.went.Before(since) {
 			n += amount(x.need)
 		}

@@ -180,7 +180,7 @@ func (p *Pool) rebuild(policy Policy) {
 		x.flow = t.flow(&x.Call, x.came)
 		x.charges = [depths]charge{}
 	}
-	for x := p.live.next; x != &p.live; x = x.next {
+	for x := range p.live.all() {
 		move(x)
 		x.flow.running++
 		for n := x.flow.leaf; n != nil; n = n.parent {

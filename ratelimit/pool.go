@@ -33,7 +33,7 @@ type Pool struct {
 	outstanding int64 // cost charged and not settled yet
 	queued      int
 	bytes       int64
-	live        Ticket // root of the list of tickets in flight
+	live        list[Ticket] // in flight, the last dispatched one last
 	untils      heap[Ticket]
 	seq         uint64
 	pause       time.Time

@@ -94,7 +94,7 @@ func TestPredictedWait(t *testing.T) {
 		bed.clock.advance(time.Second)
 		x := last
 		finish(x)
-		last = bed.p.live.next
+		last = bed.p.live.first()
 	}
 	bed.call(Call{Exchange: "patient", Input: 100, Timeout: time.Minute})
 	bed.call(Call{Exchange: "impatient", Input: 100, Timeout: 10 * time.Second})
@@ -138,7 +138,7 @@ func TestPlaceOfRetry(t *testing.T) {
 		bed.call(Call{Exchange: "twin", Tenant: "a", RetryOf: "1"}))
 	finish(first)
 	for range all {
-		finish(bed.p.live.next)
+		finish(bed.p.live.first())
 	}
 	if got, want := fmt.Sprint(bed.went), "[0 retry 2 thief twin]"; got != want {
 		t.Errorf("order %s, want %s", got, want)
@@ -289,7 +289,7 @@ func TestReconfigure(t *testing.T) {
 	}
 	finish(first)
 	for range all {
-		finish(bed.p.live.next)
+		finish(bed.p.live.first())
 	}
 	if want := []string{"0", "1", "2", "3", "4", "5", "6"}; !slices.Equal(bed.went, want) {
 		t.Errorf("order %v", bed.went)

@@ -88,7 +88,6 @@ func (s *Scheduler) Pool(name string) *Pool {
 func (s *Scheduler) newPool(name string) *Pool {
 	c := s.conf[name]
 	p := &Pool{s: s, name: name, closed: s.closed, sources: make(map[string]Limits)}
-	p.live.prev, p.live.next = &p.live, &p.live
 	p.untils = heap[Ticket]{
 		before: func(a, b *Ticket) bool { return a.until.Before(b.until) },
 		at:     func(t *Ticket) *int { return &t.posUntil },

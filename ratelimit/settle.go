@@ -123,8 +123,7 @@ func (p *Pool) releaseSlot(t *Ticket) {
 	p.inflight--
 	p.kv -= t.kv
 	p.run(t, -1)
-	t.prev.next, t.next.prev = t.next, t.prev
-	t.prev, t.next = nil, nil
+	p.live.remove(&t.link)
 	if p.cache != nil {
 		p.cache.finish(t, p.s.clock.Now())
 	}

@@ -176,7 +176,7 @@ func (k *cache) state(now time.Time) (list []WarmState) {
 	if k == nil {
 		return nil
 	}
-	for w := k.hot.oldest(); w != nil; w = k.hot.after(w) {
+	for w := range k.hot.all() {
 		s := WarmState{Tenant: w.key.tenant, Session: w.key.session, Tokens: w.tokens, Busy: w.busy > 0, Held: w == k.held}
 		if !w.ended.IsZero() {
 			s.Idle = now.Sub(w.ended)

@@ -35,7 +35,7 @@ type Ticket struct {
 	cause Cause
 
 	posFlow, posUntil int
-	prev, next        *Ticket // among those in flight, which Pool.live begins
+	link              link[Ticket] // of Pool.live
 
 	need     limit.Cost // what it will reserve
 	cost     int64      // what it will be charged

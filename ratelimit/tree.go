@@ -13,7 +13,7 @@ type tree struct {
 
 	programs map[programKey]*program
 	tenants  map[string]*account
-	idle     idle
+	idle     list[program] // without a call, the longest idle first
 	seq      uint64
 }
 
@@ -25,7 +25,6 @@ func newTree(policy Policy, cfg *settings) *tree {
 		policy: policy, cfg: cfg, root: newNode(nil, "", 1),
 		programs: make(map[programKey]*program), tenants: make(map[string]*account),
 	}
-	t.idle.init()
 	t.clear()
 	return t
 }
@@ -84,7 +83,7 @@ func (t *tree) program(k programKey, now time.Time) *program {
 		t.seq++
 		p = &program{key: k, arrived: now, seq: t.seq}
 		t.programs[k] = p
-		t.idle.push(p)
+		t.idle.push(p, &p.link)
 	}
 	return p
 }
@@ -260,7 +259,7 @@ func (t *tree) charge(x *Ticket, cost int64, when stage) {
 func (t *tree) open(x *Ticket) {
 	p := x.flow.prog
 	if p.open++; p.open == 1 {
-		t.idle.remove(p)
+		t.idle.remove(&p.link)
 	}
 }
 
@@ -269,15 +268,15 @@ func (t *tree) shut(x *Ticket) {
 	if p.open--; p.open > 0 {
 		return
 	}
-	t.idle.push(p)
+	t.idle.push(p, &p.link)
 	for t.idle.n > maxIdle {
-		t.forget(t.idle.oldest())
+		t.forget(t.idle.first())
 	}
 }
 
 // forget drops a program that is idle, and the nodes and accounts that only it had.
 func (t *tree) forget(p *program) {
-	t.idle.remove(p)
+	t.idle.remove(&p.link)
 	delete(t.programs, p.key)
 	if a := t.tenants[p.key.tenant]; len(p.flows) == 0 && a != nil && a.flows == 0 {
 		delete(t.tenants, p.key.tenant) // of before a rebuild

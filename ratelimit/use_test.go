@@ -180,10 +180,12 @@ func TestState(t *testing.T) {
 
 // What is remembered is bounded, however many tenants and programs come.
 func TestForgets(t *testing.T) {
+	t.Parallel()
 	for _, policy := range policies {
 		bed := newBed(t, Config{Policy: policy}, PoolConfig{Cache: CacheConfig{Slots: 2}})
-		for i := range 3 * maxIdle {
-			finish(bed.call(Call{Exchange: fmt.Sprint(i), Tenant: fmt.Sprint("t", i/2), Agent: fmt.Sprint(i), Program: fmt.Sprint(i), Session: fmt.Sprint(i)}))
+		// Of each eight programs two share a tenant: their tenant goes with the later one.
+		for i := range maxIdle + maxIdle/4 {
+			finish(bed.call(Call{Exchange: fmt.Sprint(i), Tenant: fmt.Sprint("t", i-i%8/7), Agent: fmt.Sprint(i), Program: fmt.Sprint(i), Session: fmt.Sprint(i)}))
 			bed.went = bed.went[:0]
 		}
 		p := bed.p
@@ -196,7 +198,7 @@ func TestForgets(t *testing.T) {
 			}
 		}
 		count(p.tree.root)
-		if len(p.tree.programs) > maxIdle || len(p.tree.flows) > maxIdle || len(p.tree.tenants) > maxIdle || nodes > 3*maxIdle || len(p.cache.warm) > maxGhosts+2 {
+		if len(p.tree.programs) > maxIdle || len(p.tree.flows) > maxIdle || len(p.tree.tenants) > maxIdle || nodes > 2*maxIdle+depths || len(p.cache.warm) > maxGhosts+2 {
 			t.Errorf("%s: %d programs, %d flows, %d tenants, %d nodes, %d conversations", policy, len(p.tree.programs), len(p.tree.flows), len(p.tree.tenants), nodes, len(p.cache.warm))
 		}
 	}

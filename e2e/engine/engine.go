@@ -33,6 +33,8 @@ type Options struct {
 	Slots   int // requests that generate at the same time; a further one waits
 	Context int // tokens for each slot, at most 131,072
 	Layers  int // of the model, 2 if 0; each adds the same cost to a token and changes no word
+
+	NoHostCache bool // a prompt that has lost its slot is computed again (llama.cpp's --cache-ram 0); else 256 MiB of them are kept
 }
 
 // An Engine is a running server.
@@ -72,9 +74,14 @@ func Launch(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(python, "-B", filepath.Join(filepath.Dir(model), "serve.py"), model,
-		"--slots", strconv.Itoa(o.Slots), "--context", strconv.Itoa(o.Context))
-	p, url, err := rig.Start(cmd, 60*time.Second, func(line string) (string, bool) {
+	args := []string{
+		"-B", filepath.Join(filepath.Dir(model), "serve.py"), model,
+		"--slots", strconv.Itoa(o.Slots), "--context", strconv.Itoa(o.Context),
+	}
+	if o.NoHostCache {
+		args = append(args, "--cache-ram", "0")
+	}
+	p, url, err := rig.Start(exec.Command(python, args...), 60*time.Second, func(line string) (string, bool) {
 		return strings.CutPrefix(line, "ready ")
 	})
 	if err != nil {

@@ -147,6 +147,40 @@ func TestPrefixCache(t *testing.T) {
 	}
 }
 
+// Without a host cache a conversation that lost its slot is computed again; one that kept it is not.
+func TestNoHostCache(t *testing.T) {
+	need(t)
+	long := strings.Repeat("It goes on and on. ", 100)
+	for name, c := range map[string]struct {
+		o    Options
+		kept bool // though another conversation has used the slot
+	}{
+		"host cache":    {Options{Slots: 1}, true},
+		"no host cache": {Options{Slots: 1, NoHostCache: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := Start(t, c.o)
+			cached := func(who string) int {
+				a := post(t, e.URL+dialects[0].path, dialects[0].body(false, who+" is here. "+long))
+				found := dialects[0].cached.FindSubmatch(a.body)
+				if found == nil {
+					t.Fatalf("no cached tokens in %s", a.body)
+				}
+				n, _ := strconv.Atoi(string(found[1]))
+				return n
+			}
+			first, again := cached("Ada"), cached("Ada")
+			if first > 100 || again < 300 {
+				t.Errorf("%d tokens cached at first, %d when asked again", first, again)
+			}
+			cached("Bob")
+			if back := cached("Ada"); c.kept != (back > 300) {
+				t.Errorf("%d tokens cached after another had the slot", back)
+			}
+		})
+	}
+}
+
 // talk has a conversation of six turns and returns the cached tokens of each.
 func talk(t *testing.T, d dialect, base, name string) (cached []int) {
 	t.Helper()

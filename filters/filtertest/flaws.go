@@ -31,6 +31,7 @@ const (
 	mixesRings          // the inner ring's filters are opened in another order
 	losesLeft           // what filters leave to the next attempt is gone
 	neverPlain          // the attempt after ErrPlain does not say that it is plain
+	neverSent           // Attempt.Sent stays false
 	unread              // Exchange.Answer stays empty
 	hidesAnswer         // the cause of an attempt that is tried again does not tell what the upstream said
 	silentEnd           // a failure behind a comment is told to nobody

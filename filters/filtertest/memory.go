@@ -19,6 +19,8 @@ type Memory struct {
 	Upstreams []string
 	// Credential is whose credential attempts carry.
 	Credential filters.Credential
+	// Dialling keeps every attempt from its upstream: no connection is made, and no request sent, until the agent leaves.
+	Dialling bool
 	// Waited is given what Exchange.Waited was at the end; may be nil.
 	Waited *time.Duration
 	// Trail is given what Exchange.Trail was at the end; may be nil.
@@ -252,6 +254,10 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 
 // upstream takes one request and returns the planned answer, once there is one.
 func (e *exchange) upstream(ctx context.Context) (Answer, error) {
+	if e.m.Dialling {
+		<-ctx.Done()
+		return Answer{}, context.Cause(ctx)
+	}
 	a := Answer{Status: 500, Body: []byte("unplanned")}
 	if e.out.Requests < len(e.c.Answers) {
 		a = e.c.Answers[e.out.Requests]
@@ -262,6 +268,7 @@ func (e *exchange) upstream(ctx context.Context) (Answer, error) {
 		return a, err
 	}
 	e.out.Sent = append(e.out.Sent, bytes.Clone(sent))
+	e.x.Attempt.Sent = e.flaw != neverSent
 	if err := e.x.RunLater(); err != nil {
 		return a, err
 	}

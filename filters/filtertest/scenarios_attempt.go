@@ -57,6 +57,15 @@ func answerScenarios() []Scenario {
 			}
 			k.reads(seen[at:], 3)
 		}},
+		{Name: "request is sent between Open and Head", run: func(k *kit) {
+			k.rings(nil, []filters.Filter{Looker{k.rec("look"), func(op filters.Op, x *filters.Exchange) {
+				if sent := x.Attempt.Sent; sent != (op != filters.OpOpen) {
+					k.Errorf("Attempt.Sent is %t in %v of attempt %d", sent, op, x.Attempt.Number)
+				}
+			}}})
+			want := k.say("abc")
+			k.gets(k.play(failure(k.c.Dialect, 503), want), 200, want.Body)
+		}},
 		{Name: "answer that was not shown is told", run: func(k *kit) {
 			k.rings(nil, nil)
 			first, want := failure(k.c.Dialect, 503), k.say("a")

@@ -1,10 +1,10 @@
 package schedule
 
 import (
-	"strings"
 	"time"
 
 	"github.com/trapgate/trapgate/filters"
+	"github.com/trapgate/trapgate/internal/glob"
 	"github.com/trapgate/trapgate/internal/wire"
 )
 
@@ -61,37 +61,11 @@ func (c *settings) class(x *filters.Exchange) string {
 	}
 	for i := range c.rules {
 		r := &c.rules[i]
-		if (r.Agent == "" || glob(r.Agent, x.Identity.Agent)) && (r.Model == "" || glob(r.Model, sent) || glob(r.Model, asked)) {
+		if (r.Agent == "" || glob.Match(r.Agent, x.Identity.Agent)) && (r.Model == "" || glob.Match(r.Model, sent) || glob.Match(r.Model, asked)) {
 			return r.Class
 		}
 	}
 	return defaultClass
-}
-
-// glob matches a whole text, "*" standing for any part of it.
-func glob(pattern, s string) bool {
-	for {
-		head, rest, star := strings.Cut(pattern, "*")
-		if !star {
-			return s == pattern
-		}
-		if !strings.HasPrefix(s, head) {
-			return false
-		}
-		s = s[len(head):]
-		if rest == "" {
-			return true
-		}
-		next, _, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(s, rest)
-		}
-		i := strings.Index(s, next)
-		if i < 0 {
-			return false
-		}
-		s, pattern = s[i:], rest
-	}
 }
 
 // keepAliveAfter is the wait between two comments to an agent with that read timeout; 0: none.

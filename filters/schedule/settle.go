@@ -35,7 +35,7 @@ func (s *stream) ending(cause error) budget.Outcome {
 		return budget.Refunded
 	case cause == nil && s.status != 0:
 		return budget.Done
-	case left: // also before the head: the upstream was at work on the prompt
+	case left && (s.status != 0 || s.x.Attempt.Sent): // also before the head: the upstream was at work on the prompt
 		return budget.Aborted
 	case s.status != 0:
 		return budget.Failed

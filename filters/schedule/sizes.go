@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/trapgate/trapgate/internal/wire"
@@ -34,16 +35,23 @@ const (
 	partTokens = 1500
 )
 
-// sizeOf measures a request.
-func sizeOf(v *wire.View) size {
+// sizeOf measures a request as it is sent: without what a filter before us has left out of it, and with what it put in.
+func sizeOf(v *wire.View, edits *wire.Edits) size {
 	s := size{bytes: len(v.Body)}
+	var gone []wire.Span // with large parts in them, perhaps
+	edits.All(func(at wire.Span, with []byte) {
+		s.bytes += len(with) - int(at.End-at.Start)
+		if at.End-at.Start >= largePart {
+			gone = append(gone, at)
+		}
+	})
 	if s.bytes < largePart {
 		return s
 	}
 	for i := range v.Msgs {
 		m := &v.Msgs[i]
 		whole := int(m.Span.End - m.Span.Start)
-		if whole < largePart {
+		if whole < largePart || slices.ContainsFunc(gone, func(g wire.Span) bool { return g.Start <= m.Span.Start && m.Span.End <= g.End }) {
 			continue
 		}
 		for _, t := range v.Texts[m.Text.From:m.Text.To] {

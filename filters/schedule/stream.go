@@ -93,7 +93,7 @@ func (s *stream) begin(f *Filter, x *filters.Exchange) {
 		s.choices = assemble.Choices(v)
 		s.most = min(v.MaxTokensValue(), maxMost) * s.choices
 	}
-	s.size = sizeOf(v)
+	s.size = sizeOf(v, &x.CallEdits)
 	s.guess = f.sizes.guess(id.Tenant, id.Agent, x.Attempt.Model, s.size, s.most, s.choices)
 }
 

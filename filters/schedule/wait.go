@@ -54,9 +54,12 @@ const causeRefused = "refused"
 // stayAway waits until the upstream may be asked again with the agent's own credential, which it has refused.
 func (s *stream) stayAway(ctx context.Context) error {
 	away := s.e.shunned
+	if away.upstream == "" || away.upstream != s.x.Attempt.Upstream {
+		return nil
+	}
 	start := s.now()
 	d := away.until.Sub(start)
-	if away.upstream != s.x.Attempt.Upstream || d <= 0 {
+	if d <= 0 {
 		return nil
 	}
 	if d > s.patience.longest {

@@ -322,8 +322,10 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// runQueue makes every metric of the scheduler have a value.
+// runQueue makes every metric of the pieces have a value.
 func runQueue(tel *Telemetry) {
+	tel.Leases(func() []LeaseState { return []LeaseState{{Pool: "p", Limit: "tokens", Held: 1}} })
+	tel.Contexts(func() ContextCounts { return ContextCounts{} })
 	q := tel.Queue()
 	q.Wait("p", "c", WaitGranted, time.Second)
 	q.Dispatch("p", time.Microsecond)

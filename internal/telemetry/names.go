@@ -164,6 +164,9 @@ var allDefs = []*metricDef{
 	&defQueueWait, &defQueueQueued, &defQueueInflight, &defQueueDispatch, &defQueuePromoted, &defQueueRejected, &defQueueHeld,
 	&defQueueDebt, &defQueueLag, &defQueueAttained, &defQueueShare, &defQueueJain,
 	&defQueueEstimate, &defQueueOvershoot, &defQueueReserved, &defQueueBucket, &defQueueLimit, &defQueueRefused,
+	&defLeaseHeld, &defLeaseSpent, &defLeaseWasted, &defLeaseDenied, &defLeaseFallback, &defLeaseAway,
+	&defContextRequests, &defContextRewritten, &defContextObserved, &defContextSaving, &defContextTooLarge, &defContextFailures, &defContextRemoved,
+	&defContextEpochs, &defContextInPath, &defContextCuts, &defContextBroken, &defContextLearnt,
 }
 
 var underscores = strings.NewReplacer(".", "_")

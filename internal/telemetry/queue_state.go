@@ -114,18 +114,19 @@ type sum struct {
 	sumKey
 	n     int
 	value float64
+	kind  prometheus.ValueType
 }
 
 func newSums(ch chan<- prometheus.Metric) *sums { return &sums{ch: ch, by: map[sumKey]*sum{}} }
 
 // add adds a value; what cannot be added up keeps the worst, which is the one furthest from 0 for all that use it.
-func (s *sums) add(d *prometheus.Desc, adds bool, value float64, labels ...string) {
+func (s *sums) add(d *prometheus.Desc, adds bool, value float64, labels ...string) *sum {
 	k := sumKey{desc: d}
 	copy(k.labels[:], labels)
 	e := s.by[k]
 	switch {
 	case e == nil:
-		e = &sum{sumKey: k, n: len(labels), value: value}
+		e = &sum{sumKey: k, n: len(labels), value: value, kind: prometheus.GaugeValue}
 		s.by[k] = e
 		s.list = append(s.list, e)
 	case adds:
@@ -133,11 +134,17 @@ func (s *sums) add(d *prometheus.Desc, adds bool, value float64, labels ...strin
 	case value > e.value:
 		e.value = value
 	}
+	return e
+}
+
+// count adds to what only ever grows.
+func (s *sums) count(d *prometheus.Desc, value float64, labels ...string) {
+	s.add(d, true, value, labels...).kind = prometheus.CounterValue
 }
 
 func (s *sums) send() {
 	for _, e := range s.list {
-		s.ch <- prometheus.MustNewConstMetric(e.desc, prometheus.GaugeValue, e.value, e.labels[:e.n]...)
+		s.ch <- prometheus.MustNewConstMetric(e.desc, e.kind, e.value, e.labels[:e.n]...)
 	}
 }
 

@@ -50,6 +50,9 @@ func (e *Edits) Reset() {
 
 // All calls f with each splice in the order of making.
 func (e *Edits) All(f func(at Span, with []byte)) {
+	if e == nil {
+		return
+	}
 	for i := range e.list {
 		f(e.list[i].at, e.list[i].with)
 	}

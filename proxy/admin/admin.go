@@ -25,12 +25,17 @@ type Options struct {
 	Ready   func() (bool, []string)
 	Metrics http.Handler
 	State   func() any // a State
+	// Context answers ContextPath, to those who have the token. Nil: nobody does.
+	Context http.Handler
 	// Share answers what is below SharePath, to those who have the token. Nil: nobody does.
 	Share http.Handler
 }
 
 // SharePath is where other processes of the data directory come in.
 const SharePath = "/share/"
+
+// ContextPath is where rewritten conversations are shown.
+const ContextPath = "/debug/context"
 
 // Limits of the server. Profiles take as long as they are asked to, so writing has none.
 const (
@@ -57,6 +62,9 @@ func New(o Options) http.Handler {
 		text(w, http.StatusOK, "/livez\n/readyz\n/metrics\n/debug/state\n/debug/pprof/")
 	})
 	debug.HandleFunc("/debug/state", o.state)
+	if o.Context != nil {
+		debug.Handle(ContextPath, o.Context)
+	}
 	if o.Share != nil {
 		debug.Handle(SharePath, o.Share)
 	}

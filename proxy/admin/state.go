@@ -23,6 +23,7 @@ type State struct {
 	Schedule   *ratelimit.State         `json:"schedule,omitempty"`
 	Budgets    []budget.State           `json:"budgets,omitempty"`
 	Sharing    any                      `json:"sharing,omitempty"` // a share.State
+	Context    *Context                 `json:"context,omitempty"`
 	Totals     telemetry.LedgerTotals   `json:"totals"`
 }
 
@@ -34,4 +35,10 @@ type Upstream struct {
 	Idle    int    `json:"idle"`    // pooled connections
 	Dials   int64  `json:"dials"`   // since the configuration was loaded
 	Redials int64  `json:"redials"` // stale kept connections that were replaced
+}
+
+// A Context is what /debug/state shows of context rewriting.
+type Context struct {
+	Sessions int                     `json:"sessions"` // in memory
+	Counts   telemetry.ContextCounts `json:"counts"`
 }

@@ -99,6 +99,7 @@ func (b *builder) snapshot() *Snapshot {
 	b.credentials()
 	b.routes()
 	b.schedule()
+	b.context()
 	b.tls()
 	if b.resolve {
 		b.exposure(listen)

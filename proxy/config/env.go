@@ -35,7 +35,8 @@ func OSEnv() Env { return Env{Lookup: os.LookupEnv, ReadFile: readFile} }
 // Overrides are what the command line says; "" means not given.
 type Overrides struct {
 	Listen, Admin, Upstream, Data string
-	Schedule                      bool // on with its defaults, when the file has no schedule section
+	Schedule                      bool   // on with its defaults, when the file has no schedule section
+	Context                       string // on, observe or off, in place of context.mode; without a context section with its defaults
 }
 
 func (e Env) get(name string) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/trapgate/trapgate/ctxrewrite"
 	"github.com/trapgate/trapgate/internal/wire"
 	"github.com/trapgate/trapgate/ratelimit"
 	"github.com/trapgate/trapgate/ratelimit/budget"
@@ -57,7 +58,29 @@ func FuzzParse(f *testing.F) {
 		if s.Schedule != nil {
 			checkSchedule(t, s)
 		}
+		if s.Context != nil {
+			checkContext(t, s.Context)
+		}
 	})
+}
+
+// checkContext: the engine takes what it is given, and its marks are in order.
+func checkContext(t *testing.T, c *Context) {
+	t.Helper()
+	e, err := ctxrewrite.New(c.Engine, ctxrewrite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	if x := &c.Engine; !(0 < x.Low && x.Low < x.High && x.High <= 0.92) || x.Reserve < 1 || !(x.Pins.Budget > 0) || !(x.Pins.Recent > 0) {
+		t.Fatalf("%+v", x)
+	}
+	for i := range c.Rules {
+		if c.Rules[i].Text == "" {
+			t.Fatal("an empty rule")
+		}
+		_ = c.Rules[i].Match("agent", "model")
+	}
 }
 
 // checkSchedule: the engines take what they are given.

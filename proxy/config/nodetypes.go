@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,6 +128,26 @@ func (r *Renames) decodeNode(d *decoder, key string, n ast.Node) {
 		if v, ok := d.plain(path, p.value); ok {
 			if to, ok := d.text(path, v); ok {
 				*r = append(*r, RenamePair{p.name, to})
+			}
+		}
+	}
+}
+
+// windowTag bounds the windows of models, in tokens.
+const windowTag = reflect.StructTag(`min:"1024" max:"100000000"`)
+
+func (w *Windows) decodeNode(d *decoder, key string, n ast.Node) {
+	pairs, ok := d.pairs(key, n)
+	if !ok {
+		return
+	}
+	for _, p := range pairs {
+		path := join(key, p.name)
+		d.marks.at[path] = p.at
+		if v, ok := d.plain(path, p.value); ok {
+			pair := WindowPair{Model: p.name}
+			if d.integer(path, v, reflect.ValueOf(&pair.Tokens).Elem(), windowTag); !d.marks.bad[path] {
+				*w = append(*w, pair)
 			}
 		}
 	}

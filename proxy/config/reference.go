@@ -102,6 +102,8 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		return "name or list of names"
 	case reflect.TypeFor[Renames]():
 		return "mapping of names to names"
+	case reflect.TypeFor[Windows]():
+		return "mapping of globs to numbers"
 	case reflect.TypeFor[Headers]():
 		return "mapping of names to text, `{env: NAME}` or `{file: PATH}`"
 	}

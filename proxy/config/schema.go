@@ -71,6 +71,8 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) *schema {
 		return &schema{OneOf: []*schema{name, {Type: "array", Items: name, MinItems: 1}}}
 	case reflect.TypeFor[Renames]():
 		return &schema{Type: "object", Additional: &schema{Type: "string", MinLength: 1}}
+	case reflect.TypeFor[Windows]():
+		return &schema{Type: "object", Additional: typeSchema(reflect.TypeFor[int](), windowTag)}
 	case reflect.TypeFor[Headers]():
 		return &schema{Type: "object", Additional: &schema{OneOf: []*schema{{Type: "string"}, refSchema(reflect.TypeFor[SecretRef]())}}}
 	}

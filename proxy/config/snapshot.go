@@ -24,6 +24,7 @@ type Snapshot struct {
 
 	Upstreams []*Upstream // in file order
 	Schedule  *Schedule   // nil: no queue, no budget
+	Context   *Context    // nil: requests go out as they come
 	Limits    Limits
 	Telemetry Telemetry
 	Insecure  bool

@@ -25,6 +25,7 @@ type lender struct {
 	shared bool
 	loans  map[budget.Key]*loan
 	waits  map[string]chan struct{} // by tenant: closed when one of its leases has changed
+	gone   lease.Counters           // of leases that were ended; Held is 0
 }
 
 // A count is what is spent and reserved in one window, and the limit when it was last asked for.
@@ -33,10 +34,9 @@ type count struct{ start, spent, limit int64 }
 // A loan is the lease of one budget of one subject.
 type loan struct {
 	key     budget.Key
-	lease   *lease.Lease // nil: it is not there yet, or not again
+	lease   *lease.Lease // nil: it is not there yet
 	limit   int64
 	owed    int64        // taken while there was none
-	past    count        // spent by leases of this window that were given up
 	asked   bool         // something was refused that the store has not answered for
 	start   atomic.Int64 // of the window that the lease is in
 	offline atomic.Int64 // since when the store is away, Unix ns; 0: it is not
@@ -155,8 +155,8 @@ func (l *lender) Take(k budget.Key, start, limit, n int64, must bool) bool {
 func (l *lender) try(ln *loan, now time.Time, start, n int64) bool {
 	_, end := ln.key.Window.Bounds(now)
 	if wait := ln.lease.When(now, n); wait > 0 && !now.Add(wait).Before(end) && !l.awaits(ln, now) && now.Unix() < end.Unix() && start == ln.start.Load() {
-		if ln.asked {
-			l.giveUp(ln)
+		if ln.lease.Waive(n) {
+			ln.asked = false
 		}
 		return false
 	}
@@ -171,25 +171,10 @@ func (l *lender) try(ln *loan, now time.Time, start, n int64) bool {
 	return false
 }
 
-// giveUp ends a lease; the next one to ask begins another.
-func (l *lender) giveUp(ln *loan) {
-	if start := ln.start.Load(); ln.past.start != start {
-		ln.past = count{start: start}
-	}
-	ln.past.spent += ln.lease.Counters().Used
-	l.s.client.Remove(ln.lease)
-	ln.lease, ln.asked = nil, false
-}
-
 // recorded is what of each lease's use own has.
-func (l *lender) recorded(own map[budget.Key]count) map[string]int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func recorded(own map[budget.Key]count) map[string]int64 {
 	bases := make(map[string]int64, len(own))
 	for k, c := range own {
-		if ln := l.loans[k]; ln != nil && ln.past.start == c.start {
-			c.spent -= ln.past.spent
-		}
 		if c.spent > 0 {
 			bases[baseKey(k)+"@"+strconv.FormatInt(c.start, 10)] = c.spent
 		}
@@ -236,7 +221,10 @@ func (l *lender) loan(k budget.Key, limit int64) *loan {
 		l.loans[k] = ln
 	}
 	if ln.lease != nil && ln.limit != limit && limit > 0 {
-		l.giveUp(ln) // another configuration
+		if err := ln.lease.Resize(limit); err != nil { // another configuration
+			l.s.o.Log.Error("share: a budget's limit", "error", err)
+		}
+		ln.limit = limit
 	}
 	if ln.lease == nil && limit > 0 {
 		ln.limit = limit
@@ -256,13 +244,10 @@ func (l *lender) add(ln *loan) {
 		},
 		Changed: func(s lease.Share) { l.changed(ln, s) },
 	}
-	start, _ := ln.key.Window.Bounds(time.Now())
-	if ln.past.start == start.Unix() {
-		r.Used = ln.past.spent // or each lease would bring a static share of its own
-	}
-	if l.s.o.global() { // a store that all start with knows nothing of it
+	if l.s.o.global() { // a holder's store begins with it
+		start, _ := ln.key.Window.Bounds(time.Now())
 		if c := l.byBase[r.Key]; c != nil && start.Unix() == c.start {
-			r.Used += c.spent
+			r.Used = c.spent
 		}
 	}
 	added, err := l.s.client.Add(r)
@@ -289,6 +274,8 @@ func (l *lender) prune(now time.Time) {
 	}
 	for k, ln := range l.loans {
 		if _, end := k.Window.Bounds(time.Unix(ln.start.Load(), 0)); ln.lease != nil && now.After(end) {
+			l.gone.Add(ln.lease.Counters())
+			l.gone.Held = 0
 			l.s.client.Remove(ln.lease)
 			delete(l.loans, k)
 		}

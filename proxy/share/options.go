@@ -1,8 +1,12 @@
 package share
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/trapgate/trapgate/ratelimit/lease"
@@ -72,10 +76,24 @@ func (o *Options) budgets() int {
 
 func (o *Options) client() lease.Options {
 	c := lease.Options{Delta: o.Renew, TTL: o.ttl()}
-	if !o.global() {
+	if o.global() {
+		c.Sidecar = o.sidecar()
+	} else {
 		c.Timeout = o.ttl() // the other side is on this machine: a dead one hangs up
 	}
 	return c
+}
+
+// sidecar names what the state file belongs to, the same for each process that opens it: the machine and the directory, which
+// the store need not read.
+func (o *Options) sidecar() string {
+	host, err := os.Hostname()
+	dir, absErr := filepath.Abs(o.Dir)
+	if err != nil || absErr != nil {
+		return ""
+	}
+	h := sha256.Sum256([]byte(host + "\x00" + dir))
+	return base64.RawURLEncoding.EncodeToString(h[:18])
 }
 
 var errClosed = errors.New("share: closed")

@@ -59,7 +59,7 @@ func (r *relay) introduce(reports []lease.Report) {
 	for i := range reports {
 		p := &reports[i]
 		if r.gens != nil && p.Kind == lease.Budget && p.Gen != "" && r.gens[p.Key] != p.Gen {
-			p.Known, p.Was = 0, r.recorded[p.Key]
+			p.Gen, p.Known, p.Was = "", 0, r.recorded[p.Key]
 		}
 	}
 }

@@ -3,6 +3,7 @@ package share
 import (
 	"path/filepath"
 
+	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/proxy/admin"
 	"github.com/trapgate/trapgate/ratelimit/lease"
 )
@@ -23,6 +24,8 @@ type Lease struct {
 	Share    float64        `json:"share"` // a minute, at once (slots), or left to spend (budgets)
 	Fallback bool           `json:"fallback"`
 	Counters lease.Counters `json:"counters"`
+
+	pool, limit string
 }
 
 // Roles of a process.
@@ -53,13 +56,30 @@ func (s *Sharing) State() State {
 	if err := s.relay.away(); err != nil {
 		st.Away = err.Error()
 	}
+	st.Leases = s.leases()
+	return st
+}
+
+// Leases is what telemetry.Telemetry asks for when somebody looks at the metrics: nothing while nobody shares.
+func (s *Sharing) Leases() []telemetry.LeaseState {
+	var list []telemetry.LeaseState
+	for _, l := range s.leases() {
+		c := &l.Counters
+		list = append(list, telemetry.LeaseState{
+			Pool: l.pool, Limit: l.limit, Held: c.Held, Spent: c.Used, Wasted: c.Wasted, Denied: c.Denied, Fallback: c.Fallback, Away: l.Fallback,
+		})
+	}
+	return list
+}
+
+func (s *Sharing) leases() (list []Lease) {
 	for _, p := range s.pools.all() {
-		st.Leases = append(st.Leases, p.leases()...)
+		list = append(list, p.leases()...)
 	}
 	if b, any := s.lender.lease(); any {
-		st.Leases = append(st.Leases, b)
+		list = append(list, b)
 	}
-	return st
+	return list
 }
 
 func (p *pool) leases() (list []Lease) {
@@ -69,7 +89,7 @@ func (p *pool) leases() (list []Lease) {
 	for i := range part {
 		if l := part[i].lease; l != nil {
 			share := l.Share()
-			list = append(list, Lease{p.name + "/" + partNames[i], share.Amount, share.Fallback, l.Counters()})
+			list = append(list, Lease{p.name + "/" + partNames[i], share.Amount, share.Fallback, l.Counters(), p.name, partNames[i]})
 		}
 	}
 	return list
@@ -79,18 +99,16 @@ func (p *pool) leases() (list []Lease) {
 func (l *lender) lease() (sum Lease, any bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum.Name = "budgets"
+	sum = Lease{Name: "budgets", limit: "budget", Counters: l.gone}
 	for _, ln := range l.loans {
 		if ln.lease == nil {
 			continue
 		}
 		any = true
-		share, c := ln.lease.Share(), ln.lease.Counters()
+		share := ln.lease.Share()
 		sum.Share += share.Amount
 		sum.Fallback = sum.Fallback || share.Fallback
-		t := &sum.Counters
-		t.Held, t.Used, t.Granted, t.Wasted = t.Held+c.Held, t.Used+c.Used, t.Granted+c.Granted, t.Wasted+c.Wasted
-		t.Denied, t.Fallback, t.Renewals, t.Failures = t.Denied+c.Denied, t.Fallback+c.Fallback, t.Renewals+c.Renewals, t.Failures+c.Failures
+		sum.Counters.Add(ln.lease.Counters())
 	}
 	return sum, any
 }

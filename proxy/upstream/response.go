@@ -25,16 +25,24 @@ type Response struct {
 	Length   int64       // of the body; -1: chunked, -2: until the connection closes
 	Bodiless bool        // HEAD, 204, 304, 101
 
-	c    *conn
-	idle time.Duration
-	left int64 // of the body or the chunk
-	done bool
-	keep bool // the connection may be used again
+	c     *conn
+	ahead ahead
+	idle  time.Duration
+	left  int64 // of the body or the chunk
+	done  bool
+	keep  bool // the connection may be used again
 }
 
 // Next returns the next piece of the body without waiting for more than one byte of it. io.EOF is the clean end; a body that
 // ends early gives io.ErrUnexpectedEOF.
 func (r *Response) Next() ([]byte, error) {
+	if piece, ok, err := r.ahead.take(); ok {
+		return piece, err
+	}
+	return r.next()
+}
+
+func (r *Response) next() ([]byte, error) {
 	if r.done || r.Bodiless {
 		r.done = true
 		return nil, io.EOF
@@ -84,7 +92,7 @@ func (r *Response) Next() ([]byte, error) {
 // More reports whether Next can go on without waiting: bytes of the body, or its end, are here already.
 func (r *Response) More() bool {
 	switch {
-	case r.done || r.Length >= 0 && r.left == 0:
+	case r.ahead.any() || r.done || r.Length >= 0 && r.left == 0:
 		return true
 	case r.Length != -1 || r.left > 0:
 		return r.c.br.Buffered() > 0
@@ -105,7 +113,9 @@ func (r *Response) More() bool {
 }
 
 // Complete reports whether the whole body has been read.
-func (r *Response) Complete() bool { return r.done || r.Bodiless || r.Length >= 0 && r.left == 0 }
+func (r *Response) Complete() bool {
+	return len(r.ahead.bytes) == 0 && (r.done || r.Bodiless || r.Length >= 0 && r.left == 0)
+}
 
 // nextChunk reads a chunk's size line; behind the last one, the trailers.
 func (r *Response) nextChunk() error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/trapgate/trapgate/internal/glob"
 )
 
 // A Price is what a million tokens of the models that match cost.
@@ -65,34 +67,11 @@ func (p *Price) write() Rate {
 // PriceOf returns the first price whose glob matches the model, nil for none.
 func (c *Config) PriceOf(model string) *Price {
 	for i := range c.Prices {
-		if covers(c.Prices[i].Model, model) {
+		if glob.Match(c.Prices[i].Model, model) {
 			return &c.Prices[i]
 		}
 	}
 	return nil
-}
-
-// covers says whether the glob matches every text that the other glob matches. A text without "*" is a glob that matches
-// itself, so this is plain matching too. A star of the other is only matched by a star.
-func covers(glob, other string) bool {
-	star, mark := -1, 0
-	g, o := 0, 0
-	for o < len(other) {
-		switch {
-		case g < len(glob) && glob[g] == '*':
-			star, mark = g, o
-			g++
-		case g < len(glob) && glob[g] == other[o]:
-			g++
-			o++
-		case star >= 0:
-			mark++
-			g, o = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(glob[g:], "*") == ""
 }
 
 // Check reports each money budget that could meet a model without a price, which would spend without being seen. models are
@@ -118,9 +97,9 @@ func Check(c *Config, models []string) error {
 	return errors.Join(errs...)
 }
 
-func (c *Config) priced(glob string) bool {
+func (c *Config) priced(model string) bool {
 	for _, p := range c.Prices {
-		if covers(p.Model, glob) {
+		if glob.Match(p.Model, model) {
 			return true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 // Options are a Client's. Zero durations take the defaults.
 type Options struct {
 	Holder  string        // unique for each start of the process; default random
+	Sidecar string        // the same for each start of one whose Resource.Used lasts; default none
 	Delta   time.Duration // the renewal interval; default 1 s
 	TTL     time.Duration // of a lease; default 5 x Delta
 	Grace   time.Duration // how long after that the store keeps a static share for a holder that vanished; default 6 x TTL

@@ -22,9 +22,11 @@
 //
 // A store that comes back empty has forgotten the holders, and each of them tells it what it holds, what it used, and what
 // all had committed when it last heard of it. Until one TTL has passed nobody gets more than it already had or its static
-// share. What can be spent twice is therefore bounded: a rate by one depth of the bucket; a budget by what was granted to
-// others after a sidecar's last renewal, which is an interval at most while it is in use; slots by what leases that have just
-// run out and leases that have not have in flight at the same time.
+// share. Of a budget nobody gets more than it might have spent without the store, until as many holders as are expected have
+// been heard, or a Grace has passed: a lease that rests is silent for half of that. What can be spent twice is therefore
+// bounded: a rate by one depth of the bucket; a budget by what was granted to others after a sidecar's last renewal, which
+// is an interval at most while it is in use; slots by what leases that have just run out and leases that have not have in
+// flight at the same time. A sidecar that starts again tells what it has written down (Options.Sidecar, Resource.Used).
 //
 // For a holder that vanished without a word a store keeps its static share for another Grace, because it may be alive on the
 // other side of a cut network; then it is forgotten. One that gave everything back is not waited for.

@@ -17,8 +17,9 @@ local function idle(h) return h.held <= 0 and #h.demands == 0 end
 local r
 local raw = redis.call('GET', KEYS[1])
 if raw then r = cmsgpack.unpack(raw) else
-  r = {gen = clock[1] .. '.' .. clock[2], born = now, at = now, level = -1, floor = 0, done = 0, holders = {}}
+  r = {gen = clock[1] .. '.' .. clock[2], born = now, at = now, level = -1, floor = 0, told = 0, learns = 0, done = 0, by = {}, holders = {}}
 end
+if not r.by then r.told, r.learns, r.by = 0, 0, {} end -- of an older version
 
 local function sorted()
   local ids = {}
@@ -55,8 +56,18 @@ local function maxmin(capacity, demands, weights)
   return out, left
 end
 
+local function lost() return max(r.floor, r.told) end
+
+local function finish(h, used)
+  r.done = r.done + used - h.base
+  if not h.sidecar or h.sidecar == '' then return end
+  local known, n = r.by[h.sidecar], 0
+  if not known then for _ in pairs(r.by) do n = n + 1 end end
+  if known or n < 4096 then r.by[h.sidecar] = (known or 0) + used - h.base end
+end
+
 local function committed(ids)
-  local sum = r.floor + r.done
+  local sum = lost() + r.done
   for h in each(ids) do
     sum = sum + h.held
     if p.kind == BUDGET then sum = sum + h.used - h.base end
@@ -71,7 +82,7 @@ local function forget(ids)
     if now < h['until'] + grace then
       kept[#kept + 1] = id
     else
-      if p.kind == BUDGET then r.done = r.done + h.used + h.held - h.base end
+      if p.kind == BUDGET then finish(h, h.used + h.held) end
       r.holders[id] = nil
     end
   end
@@ -105,20 +116,47 @@ local function advance(ids)
   end
 end
 
+local function tell(h)
+  if h.sidecar == '' then return end
+  local known = r.by[h.sidecar] or 0
+  for o in each(sorted()) do
+    if o.sidecar == h.sidecar then known = known + o.used + o.held - o.base end
+  end
+  local missing = h.prior - known
+  if missing > 0 then
+    r.told = r.told + missing
+    r.by[h.sidecar] = (r.by[h.sidecar] or 0) + missing
+  end
+end
+
 local function join()
-  local h = {seq = 0, used = 0, held = 0, base = 0, ask = 0, need = 0, depth = 0, credit = 0, share = 0, target = 0,
+  local h = {sidecar = p.sidecar or '', prior = 0, seq = 0, used = 0, held = 0, base = 0, ask = 0, need = 0, depth = 0, credit = 0, share = 0, target = 0,
     spare = 0, alone = 0, demands = {}}
   if p.kind == BUDGET then
-    if p.gen ~= '' and p.gen ~= r.gen then r.floor = max(r.floor, p.known) end
+    if p.gen ~= '' and p.gen ~= r.gen then
+      r.floor = max(r.floor, p.known)
+      if r.learns == 0 and not p.leave then r.learns = now + grace end
+    end
     h.base = p.was
+    h.prior = p.prior
+    if p.gen == '' then tell(h) end
   end
   r.holders[p.holder] = h
   return h
 end
 
+local function learning(ids)
+  if now >= r.learns then return false end
+  local live = 0
+  for h in each(ids) do
+    if now < h['until'] then live = live + 1 end
+  end
+  return live < p.sidecars
+end
+
 local function leave(h)
   if not h then h = join() end
-  if p.kind == BUDGET then r.done = r.done + p.used - h.base end
+  if p.kind == BUDGET then finish(h, p.used) end
   if p.kind == RATE then r.level = r.level + p.back end
   r.holders[p.holder] = nil
 end
@@ -211,7 +249,10 @@ local function budget(h, ids)
   local parts = allot(max(free, 0), 1, ids)
   local amount = h.ask
   if amount > h.share then amount = max(h.share, h.need) end
-  if now < r.born + ttl then amount = min(amount, static - h.used - h.held) end
+  if now < r.born + ttl or learning(ids) then
+    local has = h.used + h.held
+    amount = min(amount, static - (h.prior or 0) - has, (p.limit - lost()) / p.sidecars - (has - h.base))
+  end
   local n = whole(max(min(amount, h.ask, free), 0))
   local retry = 0
   if n < h.need then n = 0 end
@@ -220,7 +261,7 @@ local function budget(h, ids)
     if free < 1 then retry = p.ttl end
   end
   h.held = h.held + n
-  h.spare = max(min(static - h.used - h.held, (left - n) / p.sidecars), 0)
+  h.spare = max(min(static - (h.prior or 0) - h.used - h.held, (left - n) / p.sidecars), 0)
   if idle(h) then h.spare = 0 end
   return n, h.share, retry, parts
 end

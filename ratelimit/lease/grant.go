@@ -167,8 +167,9 @@ func (r *record) budget(p *Report, h *holder, now float64, ids []string) Grant {
 	if amount > h.share {
 		amount = max(h.share, h.need)
 	}
-	if r.young(p, now) {
-		amount = min(amount, static(p)-h.used-h.held)
+	if r.young(p, now) || r.learning(p, now, ids) { // what the holder might use on its own, see Lease.allowance
+		has := h.used + h.held
+		amount = min(amount, static(p)-h.prior-has, (float64(p.Limit)-r.lost())/float64(p.Sidecars)-(has-h.base))
 	}
 	n := float64(whole(max(min(amount, h.ask, free), 0)))
 	g := Grant{Share: h.share, Tenants: parts}
@@ -182,7 +183,7 @@ func (r *record) budget(p *Report, h *holder, now float64, ids []string) Grant {
 		}
 	}
 	h.held += n
-	h.spare = max(min(static(p)-h.used-h.held, (left-n)/float64(p.Sidecars)), 0)
+	h.spare = max(min(static(p)-h.prior-h.used-h.held, (left-n)/float64(p.Sidecars)), 0)
 	if h.idle() {
 		h.spare = 0
 	}

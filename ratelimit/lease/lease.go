@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -82,6 +83,25 @@ func (l *Lease) refuse(n int64) {
 		}
 	}
 	l.signal()
+}
+
+// Waive withdraws the wish for a call of n units or more that was refused: as long as it is wanted, less than it needs is not
+// granted. It reports whether there was one. What is held and what was used stay.
+func (l *Lease) Waive(n int64) bool {
+	w := l.wanted.Load()
+	return w > 0 && w >= n && l.wanted.CompareAndSwap(w, 0)
+}
+
+// Resize changes the limit. What is held and what was used stay; the store hears of it with the next report.
+func (l *Lease) Resize(limit int64) error {
+	if limit < 0 || limit > maxUnits {
+		return fmt.Errorf("%w %q: limit %d is out of range", errResource, l.r.Key, limit)
+	}
+	l.mu.Lock()
+	l.r.Limit = limit
+	l.mu.Unlock()
+	l.signal()
+	return nil
 }
 
 func (l *Lease) signal() {

@@ -103,8 +103,8 @@ func (p *Report) check() error {
 	switch {
 	case p.Kind != Rate && p.Kind != Budget && p.Kind != Slots:
 		return fmt.Errorf("unknown %v", p.Kind)
-	case p.Key == "" || len(p.Key) > maxName || p.Holder == "" || len(p.Holder) > maxName || len(p.Gen) > maxName:
-		return fmt.Errorf("key, holder or gen is empty or too long")
+	case p.Key == "" || len(p.Key) > maxName || p.Holder == "" || len(p.Holder) > maxName || len(p.Gen) > maxName || len(p.Sidecar) > maxName:
+		return fmt.Errorf("key, holder, gen or sidecar is empty or too long")
 	case p.Sidecars < 1 || p.Sidecars > 1<<20:
 		return fmt.Errorf("sidecars must be at least 1 (got %d)", p.Sidecars)
 	case p.Delta < time.Millisecond || p.TTL < p.Delta || p.Grace < 0 || p.Life < p.TTL || p.Kind == Rate && p.Per <= 0:
@@ -114,7 +114,7 @@ func (p *Report) check() error {
 	case len(p.Demands) > maxDemands:
 		return fmt.Errorf("%d demands", len(p.Demands))
 	}
-	for _, n := range []int64{p.Limit, p.Depth, p.Held, p.Ask, p.Need, p.Back, p.Known, p.Was, p.Alone} {
+	for _, n := range []int64{p.Limit, p.Depth, p.Held, p.Ask, p.Need, p.Back, p.Prior, p.Known, p.Was, p.Alone} {
 		if n < 0 || n > maxUnits {
 			return fmt.Errorf("amount out of range: %d", n)
 		}

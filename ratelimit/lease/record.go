@@ -12,15 +12,20 @@ import (
 type record struct {
 	gen     string
 	born    float64
-	at      float64 // of the last exchange
-	level   float64 // Rate: what is in the bucket and not leased
-	floor   float64 // Budget: what was committed when a holder last heard of a record that is lost
-	done    float64 // Budget: committed by holders that are forgotten
+	at      float64            // of the last exchange
+	level   float64            // Rate: what is in the bucket and not leased
+	floor   float64            // Budget: what was committed when a holder last heard of a record that is lost
+	told    float64            // Budget: the same, as sidecars that started since have it written down
+	learns  float64            // Budget: until then a holder of the lost record may not have been heard
+	done    float64            // Budget: committed by holders that are forgotten
+	by      map[string]float64 // Budget: done and told by sidecar
 	holders map[string]*holder
 }
 
 type holder struct {
+	sidecar string
 	seq     uint64
+	prior   float64 // Budget: used by its sidecar before
 	used    float64
 	held    float64
 	base    float64 // Budget: part of used + held that floor or done counts already
@@ -37,7 +42,7 @@ type holder struct {
 }
 
 func newRecord(gen string, now float64) *record {
-	return &record{gen: gen, born: now, at: now, level: -1, holders: map[string]*holder{}}
+	return &record{gen: gen, born: now, at: now, level: -1, by: map[string]float64{}, holders: map[string]*holder{}}
 }
 
 func secs(d time.Duration) float64 { return float64(d) / 1e9 }
@@ -63,6 +68,21 @@ func (r *record) ids() []string {
 // young tells whether there may be holders whose lease or use this record has not heard of.
 func (r *record) young(p *Report, now float64) bool { return now < r.born+secs(p.TTL) }
 
+// learning tells whether there may be holders of a lost budget that this record has not heard of: one that rests is silent
+// for longer than a TTL. It is over when as many as are expected are there.
+func (r *record) learning(p *Report, now float64, ids []string) bool {
+	if now >= r.learns {
+		return false
+	}
+	live := 0
+	for _, id := range ids {
+		if now < r.holders[id].until {
+			live++
+		}
+	}
+	return live < p.Sidecars
+}
+
 // exchange takes a report and answers it. now never goes back; a clock that does is held.
 func (r *record) exchange(p *Report, now float64) Grant {
 	now = max(now, r.at)
@@ -77,11 +97,11 @@ func (r *record) exchange(p *Report, now float64) Grant {
 		return Grant{Gen: r.gen, Total: whole(r.committed(p.Kind, ids))}
 	}
 	if p.Leave {
-		r.leave(p, h)
+		r.leave(p, h, now)
 		return Grant{Gen: r.gen, Total: whole(r.committed(p.Kind, r.ids()))}
 	}
 	if h == nil {
-		h = r.join(p)
+		h = r.join(p, now)
 		ids = r.ids()
 	}
 	h.seq, h.used, h.held = p.Seq, float64(p.Used), float64(p.Held)
@@ -101,24 +121,59 @@ func (r *record) exchange(p *Report, now float64) Grant {
 	return g
 }
 
-func (r *record) join(p *Report) *holder {
-	h := &holder{}
+func (r *record) join(p *Report, now float64) *holder {
+	h := &holder{sidecar: p.Sidecar}
 	if p.Kind == Budget {
 		if p.Gen != "" && p.Gen != r.gen {
 			r.floor = max(r.floor, float64(p.Known))
+			if r.learns == 0 && !p.Leave {
+				r.learns = now + secs(p.Grace)
+			}
 		}
 		h.base = float64(p.Was)
+		if h.prior = float64(p.Prior); p.Gen == "" {
+			r.tell(h)
+		}
 	}
 	r.holders[p.Holder] = h
 	return h
 }
 
-func (r *record) leave(p *Report, h *holder) {
+// tell takes what a sidecar has written down that was used before h, as far as this record does not know it from others of
+// the sidecar's starts: it was used under a record that is lost, or under none.
+func (r *record) tell(h *holder) {
+	if h.sidecar == "" {
+		return
+	}
+	known := r.by[h.sidecar]
+	for _, id := range r.ids() {
+		if o := r.holders[id]; o.sidecar == h.sidecar {
+			known += o.used + o.held - o.base
+		}
+	}
+	if missing := h.prior - known; missing > 0 {
+		r.told += missing
+		r.by[h.sidecar] += missing
+	}
+}
+
+// end counts what a holder that is dropped has used.
+func (r *record) end(h *holder, used float64) {
+	r.done += used - h.base
+	if _, known := r.by[h.sidecar]; h.sidecar != "" && (known || len(r.by) < maxStarts) {
+		r.by[h.sidecar] += used - h.base
+	}
+}
+
+// lost is what was committed under a record that is lost, as far as anybody knows.
+func (r *record) lost() float64 { return max(r.floor, r.told) }
+
+func (r *record) leave(p *Report, h *holder, now float64) {
 	if h == nil {
-		h = r.join(p)
+		h = r.join(p, now)
 	}
 	if p.Kind == Budget {
-		r.done += float64(p.Used) - h.base
+		r.end(h, float64(p.Used))
 	}
 	if p.Kind == Rate {
 		r.level += float64(p.Back) // the next refill cuts it to the depth
@@ -136,7 +191,7 @@ func (r *record) forget(p *Report, now float64, ids []string) []string {
 			continue
 		}
 		if p.Kind == Budget {
-			r.done += h.used + h.held - h.base
+			r.end(h, h.used+h.held)
 		}
 		delete(r.holders, id)
 	}
@@ -183,7 +238,7 @@ func (r *record) advance(p *Report, now float64, ids []string) {
 
 // committed is what of a budget is used or held by somebody; of the other kinds, what is held.
 func (r *record) committed(k Kind, ids []string) float64 {
-	sum := r.floor + r.done
+	sum := r.lost() + r.done
 	for _, id := range ids {
 		h := r.holders[id]
 		sum += h.held
@@ -193,5 +248,8 @@ func (r *record) committed(k Kind, ids []string) float64 {
 	}
 	return sum
 }
+
+// maxStarts bounds the sidecars whose use a record keeps apart.
+const maxStarts = 4096
 
 func whole(x float64) int64 { return int64(math.Floor(x + 1e-9)) }

@@ -51,7 +51,7 @@ func (l *Lease) report(now time.Time) (Report, pending) {
 	r := Report{
 		Key: l.key, Kind: l.r.Kind, Limit: l.r.Limit, Per: l.r.Per, Sidecars: l.r.Sidecars,
 		Delta: o.Delta, TTL: o.TTL, Grace: o.Grace, Life: max(longest, o.TTL+o.Grace),
-		Holder: o.Holder, Seq: l.seq, Gen: l.gen, Demands: l.demands, Failed: l.failing, Leave: l.leaving,
+		Holder: o.Holder, Sidecar: o.Sidecar, Seq: l.seq, Gen: l.gen, Demands: l.demands, Failed: l.failing, Leave: l.leaving,
 	}
 	if l.r.Kind == Budget {
 		r.Life = max(l.ends.Sub(now), 0) + o.TTL + o.Grace
@@ -66,7 +66,7 @@ func (l *Lease) report(now time.Time) (Report, pending) {
 		r.Held, r.Back = max(b, 0), back
 		l.wish(&r, b)
 	case Budget:
-		r.Used, r.Known, r.Was = l.given-b, l.known, max(l.was, 0)
+		r.Prior, r.Used, r.Known, r.Was = l.prior, l.given-b, l.known, max(l.was, 0)
 		r.Held = max(b, 0)
 		if l.failing && l.lapsed {
 			r.Held = max(min(r.Held, l.was-r.Used), 0)
@@ -95,7 +95,9 @@ func (l *Lease) restore() (back int64) {
 	case !l.failing && l.block > 0 && b > 2*l.block:
 		back = l.release(b - l.block)
 	}
-	l.wasted += back
+	if !l.failing || l.r.Kind == Budget && !l.lapsed { // else it was not granted
+		l.wasted += back
+	}
 	return back
 }
 

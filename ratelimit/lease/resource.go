@@ -19,7 +19,7 @@ type Resource struct {
 	// Window tells the window of a Budget that t lies in. The id becomes part of the key in the store. Required for a Budget.
 	Window func(t time.Time) (id string, end time.Time)
 	// Used is what this sidecar has spent of the current window before it started, from its own ledger (Budget). It counts
-	// against its static share only: the store knows it already.
+	// against its static share, and in a store that does not know it of an earlier start of Options.Sidecar.
 	Used int64
 
 	// Demands appends to buf what each tenant wants now (see Demand): one entry for a tenant. What stands after the 255th
@@ -52,6 +52,12 @@ type Counters struct {
 	Fallback int64 // taken while the store was away
 	Renewals int64 // exchanges that were answered
 	Failures int64 // exchanges that were not
+}
+
+// Add adds the figures of another lease.
+func (c *Counters) Add(o Counters) {
+	c.Held, c.Used, c.Granted, c.Wasted = c.Held+o.Held, c.Used+o.Used, c.Granted+o.Granted, c.Wasted+o.Wasted
+	c.Denied, c.Fallback, c.Renewals, c.Failures = c.Denied+o.Denied, c.Fallback+o.Fallback, c.Renewals+o.Renewals, c.Failures+o.Failures
 }
 
 var errResource = errors.New("lease: resource")

@@ -64,14 +64,17 @@ type Report struct {
 	Life     time.Duration `json:"life"`            // after which a resource that nobody reports is forgotten; at least TTL + Grace
 
 	Holder string `json:"holder"` // unique for each start of a sidecar
-	Seq    uint64 `json:"seq"`    // grows with every report of Holder for Key
-	Gen    string `json:"gen"`    // of the last grant, "" before the first
+	// Sidecar is the same for each start of one; "" when nothing of it lasts.
+	Sidecar string `json:"sidecar,omitempty"`
+	Seq     uint64 `json:"seq"` // grows with every report of Holder for Key
+	Gen     string `json:"gen"` // of the last grant, "" before the first
 
 	Used  int64 `json:"used"`  // Budget: units used by Holder since it started with Key. Slots: in flight
 	Held  int64 `json:"held"`  // units granted and not used, after this report returned what it returns. Slots: the valid share
 	Ask   int64 `json:"ask"`   // Rate, Budget: units that would be welcome now
 	Need  int64 `json:"need"`  // Rate, Budget: less than this is of no use (what waits at the head lacks this much); 0: anything is
 	Back  int64 `json:"back"`  // Rate: units that this report gives back; no longer in Held
+	Prior int64 `json:"prior"` // Budget: units used by Sidecar before Holder started with Key, as Sidecar has it written down
 	Known int64 `json:"known"` // Budget: Total of the last grant
 	Was   int64 `json:"was"`   // Budget: Used + Held as the last grant left them
 	// Alone is what of a Budget the holder may use beyond Held if it does not hear the answer either; 0 when it heard the last.

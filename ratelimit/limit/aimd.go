@@ -40,6 +40,9 @@ type AIMDOptions struct {
 // have gone by in peace; then a fifth is tried, once, and each failure doubles the wait. And in the first three windows after the
 // first refusal the limit is looked for quickly, by a fifth every sixth of a window, so that it is proven by their end.
 //
+// Refusals at random, which come whatever is sent, would take any limit down to nothing. Once they are found out (see noise) the
+// limit is learnt anew, and from then on only of many refusals at a time.
+//
 // Only active time is measured: that in which somebody waited for this limit, and what the limit itself allows for a call that
 // nobody had to wait for. A pause, or a demand that is small, proves nothing against a limit.
 type AIMD struct {
@@ -62,6 +65,7 @@ type AIMD struct {
 	passed  float64       // units sent since, less those refused
 	calm    time.Time     // last refusal, or the last doubt
 	retest  int
+	noise   noise
 }
 
 // NewAIMD returns a learner.
@@ -87,6 +91,7 @@ func (a *AIMD) Sent(now time.Time, n float64, waited time.Duration) {
 	a.elapse(now, n, waited)
 	a.roll(now)
 	a.add(now, n)
+	a.noise.call(now, a.limit, a.settled)
 }
 
 // Used tells that what was sent at sentAt came to delta units more, or less, than Sent was told.
@@ -134,10 +139,13 @@ func (a *AIMD) From(now time.Time) time.Time {
 func (a *AIMD) Refused(now, sentAt time.Time, n, unsure float64) bool {
 	a.elapse(now, n, 0)
 	a.roll(now)
-	a.refused, a.calm = true, now
 	if !sentAt.Before(a.empty) {
 		a.add(now, -n)
 	}
+	if a.random(now, sentAt) {
+		return true
+	}
+	a.refused, a.calm = true, now
 	if !a.cutAt.IsZero() && sentAt.Before(a.cutAt) { // before the limit was what it is
 		if sentAt.Before(a.first) { // it was taken for one that had passed
 			a.floor = max(0, a.floor-firstFloor*n)
@@ -156,6 +164,22 @@ func (a *AIMD) Refused(now, sentAt time.Time, n, unsure float64) bool {
 	}
 	a.limit = max(a.o.Min, a.limit)
 	a.cutAt, a.since, a.used, a.refused = now, now, 0, false
+	return true
+}
+
+// random reports whether a refusal has nothing to do with the limit. When that has just turned out, neither had those before it.
+func (a *AIMD) random(now, sentAt time.Time) bool {
+	known := a.noise.found(now)
+	if !known && (!a.settled || sentAt.Before(a.cutAt)) {
+		return false
+	}
+	if !a.noise.doubts(now, a.limit, a.o.Window) {
+		return false
+	}
+	if z := a.noise; !known && z.found(now) {
+		*a = *NewAIMD(now, a.o)
+		a.noise = z
+	}
 	return true
 }
 

@@ -187,8 +187,9 @@ func name(n []byte) (dim, part int, period time.Duration) {
 	return 0, 0, 0
 }
 
-// maxRetry bounds what is believed of Retry-After.
-const maxRetry = 7 * 24 * time.Hour
+// maxRetry bounds what is believed of Retry-After. It covers a month's quota and a year's: a wait that is not believed counts as
+// none, and then a call is tried again at once that has no chance. For how long to really stay away is the caller's to bound.
+const maxRetry = 366 * 24 * time.Hour
 
 // RetryAfter reads how long a response asks to wait: retry-after-ms (and Azure's x-ms-retry-after-ms), which is the more exact,
 // else Retry-After in seconds or as an HTTP date (RFC 9110, section 10.2.3). Dates in the past are a wait of 0.

@@ -106,6 +106,11 @@ func TestRetryAfter(t *testing.T) {
 		{"retry-after: Fri, 02 Jan 2026 03:00:00 GMT\r\n", 0, true},
 		{"retry-after: -1\r\n", 0, false},
 		{"retry-after: soon\r\n", 0, false},
+		{"retry-after: 2592000\r\n", 30 * 24 * time.Hour, true}, // a month's quota is spent
+		{"retry-after-ms: 2592000000\r\n", 30 * 24 * time.Hour, true},
+		{"retry-after: Sat, 02 Jan 2027 03:04:05 GMT\r\n", 365 * 24 * time.Hour, true},
+		{"retry-after: 31622400\r\n", maxRetry, true},
+		{"retry-after: 31622401\r\n", 0, false},
 		{"retry-after: 99999999999\r\n", 0, false},
 		{"retry-after: Fri, 02 Jan 2099 03:00:00 GMT\r\n", 0, false},
 		{"a: b\r\n", 0, false},

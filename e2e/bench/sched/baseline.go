@@ -99,9 +99,9 @@ func (o *ranked) next(now float64) *call {
 	f.waited += max(0, now-c.arrived-debtAim)
 	switch o.charge {
 	case streamed:
-		f.attained += float64(c.in)
+		f.attained += float64(c.In)
 	case reserved:
-		o.held[c] = float64(c.in) + outWeight*o.outs(c).or(coldOutput)
+		o.held[c] = float64(c.In) + outWeight*o.outs(c).or(coldOutput)
 		f.attained += o.held[c]
 	case atEnd:
 	}
@@ -124,12 +124,12 @@ func (o *ranked) progress(now float64, c *call, in, out int) {
 func (o *ranked) done(now float64, c *call) {
 	f := o.flows[c.flow()]
 	o.decay(f, now)
-	o.outs(c).add(float64(c.out))
+	o.outs(c).add(float64(c.Out))
 	switch o.charge {
 	case atEnd:
-		f.attained += c.cost()
+		f.attained += cost(c.Length)
 	case reserved:
-		f.attained += c.cost() - o.held[c]
+		f.attained += cost(c.Length) - o.held[c]
 		delete(o.held, c)
 	case streamed:
 	}

@@ -55,7 +55,7 @@ func (e *engine) submit(c *call, ready func(c *call)) bool {
 	x := &ratelimit.Ticket{Call: ratelimit.Call{
 		Exchange: strconv.Itoa(c.seq), Tenant: "tenant-" + strconv.Itoa(c.tenant), Model: "m",
 		Program: "alone-" + strconv.Itoa(c.seq), // outside S2 each request is a task of its own
-		Input:   int64(c.in), MaxOutput: int64(c.maxTokens), Stream: true,
+		Input:   int64(c.In), MaxOutput: int64(c.maxTokens), Stream: true,
 	}}
 	if c.program != nil {
 		x.Call.Program = "program-" + strconv.Itoa(c.program.seq)
@@ -95,14 +95,14 @@ func (e *engine) next(float64) *call {
 
 func (e *engine) progress(_ float64, c *call, _, out int) {
 	if out > 0 {
-		e.open[c].Streamed(int64(c.out - c.unwritten))
+		e.open[c].Streamed(int64(c.Out - c.unwritten))
 	}
 }
 
 func (e *engine) done(_ float64, c *call) {
 	x := e.open[c]
 	delete(e.open, c)
-	x.Settle(ratelimit.Usage{Input: int64(c.in), Output: int64(c.out)})
+	x.Settle(ratelimit.Usage{Input: int64(c.In), Output: int64(c.Out)})
 	x.Release()
 }
 

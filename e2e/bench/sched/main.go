@@ -11,10 +11,9 @@ import (
 	"runtime"
 	"strings"
 	"time"
-)
 
-// devLengths is where the lengths are when no file is named: data beside the repository, never in it.
-const devLengths = "../shared/data/azure_conv_dev.csv"
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
@@ -30,7 +29,7 @@ var scenarios = []string{"s1", "s1b", "s2", "s3", "hog", "aios"}
 
 func run(args []string, stdout io.Writer) error {
 	fl := flag.NewFlagSet("sched", flag.ContinueOnError)
-	lengths := fl.String("lengths", devLengths, "`file` of request lengths: a header, then TIMESTAMP,ContextTokens,GeneratedTokens")
+	lengths := fl.String("lengths", "", "`file` of request lengths: a header, then TIMESTAMP,ContextTokens,GeneratedTokens (default "+benchkit.LengthsFile+")")
 	out := fl.String("out", "", "`folder` for README.md and the plots; none: print only")
 	quick := fl.Bool("quick", false, "one seed, shorter runs, S2 at the two rates that have targets: to see whether it works, not to judge")
 	only := fl.String("only", "", "comma-separated scenarios: "+strings.Join(scenarios, ","))
@@ -39,16 +38,16 @@ func run(args []string, stdout io.Writer) error {
 	if err := fl.Parse(args); err != nil {
 		return err
 	}
-	ls, err := readLengths(*lengths)
-	if errors.Is(err, fs.ErrNotExist) && *lengths == devLengths {
-		fmt.Println("SKIPPED scheduler in virtual time: " + devLengths + " is not there; -lengths takes any file with its columns")
+	ls, from, err := benchkit.Lengths(*lengths)
+	if errors.Is(err, fs.ErrNotExist) && *lengths == "" {
+		fmt.Println("SKIPPED scheduler in virtual time: " + benchkit.LengthsFile + " is not there; -lengths takes any file with its columns")
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nhint: -lengths takes any file with the columns of the Azure traces", err)
 	}
 	o := &options{
-		lengths: ls, from: filepath.Base(*lengths), seeds: max(1, *seeds), hogs: hogSeeds, workers: max(1, *workers),
+		lengths: ls, from: from, seeds: max(1, *seeds), hogs: hogSeeds, workers: max(1, *workers),
 		s1For: s1For, s1bFor: s1bFor, s3For: s3For, rates: s2Rates, only: map[string]bool{},
 	}
 	for _, s := range strings.FieldsFunc(*only, func(r rune) bool { return r == ',' }) {
@@ -68,7 +67,8 @@ func run(args []string, stdout io.Writer) error {
 }
 
 func write(dir, text string, plots map[string]string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := benchkit.Folder("sched", dir, false)
+	if err != nil {
 		return err
 	}
 	plots["README.md"] = text

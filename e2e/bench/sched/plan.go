@@ -3,6 +3,8 @@ package main
 import (
 	"sync"
 	"time"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // A side is one order with what it is called in the tables.
@@ -66,7 +68,7 @@ type results struct {
 
 // Options are what the command line says.
 type options struct {
-	lengths []length
+	lengths []benchkit.Length
 	from    string // name of their file
 	seeds   int
 	hogs    int // seeds of the hog test

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // A report collects the page.
@@ -28,12 +30,12 @@ func (p *report) top() string {
 	var b strings.Builder
 	b.WriteString("# Orders of service in virtual time\n\nMade by `go run ./e2e/bench/sched`; do not edit. ")
 	b.WriteString(ours + " is package `ratelimit` itself, with its defaults; all others are small baselines of this bench.\n\n")
-	var sum length
+	var sum benchkit.Length
 	for _, l := range p.o.lengths {
-		sum.in, sum.out = sum.in+l.in, sum.out+l.out
+		sum.In, sum.Out = sum.In+l.In, sum.Out+l.Out
 	}
 	n := len(p.o.lengths)
-	fmt.Fprintf(&b, "- lengths: `%s`, %d rows, mean %d in, %d out\n", p.o.from, n, sum.in/n, sum.out/n)
+	fmt.Fprintf(&b, "- lengths: `%s`, %d rows, mean %d in, %d out\n", p.o.from, n, sum.In/n, sum.Out/n)
 	fmt.Fprintf(&b, "- server: %d slots, %d KV tokens, %d prefill tokens a step; a step takes %.0f ms + %.2f ms x running + %.2f ms x prefilled\n",
 		batchSlots, batchKV, prefillChunk, stepBase*1e3, stepRunning*1e3, stepPrefill*1e3)
 	fmt.Fprintf(&b, "- cost: in + %d x out; seeds 1 to %d (hog test and AIOS's experiment: 1 to %d)\n- took %.0f s\n\n", outWeight, p.o.seeds, p.o.hogs, p.r.took.Seconds())
@@ -67,7 +69,7 @@ func values[T any](runs []T, format string, figure func(T) float64) (text string
 		each = append(each, figure(r))
 		parts = append(parts, fmt.Sprintf(format, figure(r)))
 	}
-	mean = average(each)
+	mean = benchkit.Mean(each)
 	text = fmt.Sprintf(format, mean)
 	if len(runs) > 1 {
 		text += " (" + strings.Join(parts, ", ") + ")"
@@ -196,7 +198,7 @@ func (p *report) hog() {
 	if p.r.hog == nil {
 		return
 	}
-	fmt.Fprintf(p, "## Hog test: %d slots, a hog with %d outstanding, %d light tenants\n\nWaits of light tenants of all seeds together, seconds; Jain's index over light tenants.\n\n", hogSlots, hogCalls, hogLights)
+	fmt.Fprintf(p, "## Hog test: %d slots, a hog with %d outstanding, %d light tenants\n\nWaits of light tenants of all seeds together, seconds; Jain's index over light tenants.\n\n", benchkit.HogSlots, benchkit.HogCalls, benchkit.HogLights)
 	p.WriteString("| order | p50 wait | p99 wait | slot use | Jain: served of asked | Jain: served |\n| --- | --- | --- | --- | --- | --- |\n")
 	use := func(x hogResult) float64 { return x.Use }
 	fair := func(x hogResult) float64 { return x.Jain }
@@ -205,7 +207,7 @@ func (p *report) hog() {
 		for _, x := range p.r.hog[side] {
 			all = append(all, x.waits...)
 		}
-		return percentile(all, q)
+		return benchkit.Percentile(all, q)
 	}
 	for _, s := range hogSides {
 		x := p.r.hog[s.name]
@@ -226,7 +228,7 @@ func (p *report) aios() {
 	if p.r.aios == nil {
 		return
 	}
-	fmt.Fprintf(p, "## AIOS's experiment: %d agents, %d slots, %d calls each\n\n| order | makespan, s |\n| --- | --- |\n", aiosAgents, hogSlots, aiosCalls)
+	fmt.Fprintf(p, "## AIOS's experiment: %d agents, %d slots, %d calls each\n\n| order | makespan, s |\n| --- | --- |\n", benchkit.AIOSAgents, benchkit.HogSlots, benchkit.AIOSCalls)
 	id := func(x float64) float64 { return x }
 	for _, s := range aiosSides {
 		fmt.Fprintf(p, "| %s | %.2f |\n", s.name, mean(p.r.aios[s.name], id))

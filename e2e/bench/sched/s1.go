@@ -1,6 +1,10 @@
 package main
 
-import "math"
+import (
+	"math"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 // S1 and S1b as the notes define them.
 const (
@@ -21,23 +25,23 @@ type s1Result struct {
 	P50, P99       float64 // wait of light tenants, seconds
 	End50, End99   float64 // the same, arrival to end
 	HogShare, Rate float64 // of the cost; cost a second
-	waits          []point
+	waits          []benchkit.Point
 }
 
-func s1(seed uint64, duration float64, ls []length, mk maker) s1Result {
+func s1(seed uint64, duration float64, ls []benchkit.Length, mk maker) s1Result {
 	b := newBatcher(mk)
 	var lights []*call
 	seq, hogCost, allCost := 0, 0.0, 0.0
 	for tenant := range s1Light + 1 {
-		r := source(seed, 1000+tenant)
+		r := benchkit.Source(seed, 1000+tenant)
 		var again func()
 		submit := func() {
 			seq++
-			c := &call{length: draw(r, ls), tenant: tenant, seq: seq}
+			c := &call{Length: benchkit.Draw(r, ls), tenant: tenant, seq: seq}
 			c.over = func(c *call) {
-				allCost += c.cost()
+				allCost += cost(c.Length)
 				if tenant == hogTenant {
-					hogCost += c.cost()
+					hogCost += cost(c.Length)
 				}
 				again()
 			}
@@ -61,7 +65,7 @@ func s1(seed uint64, duration float64, ls []length, mk maker) s1Result {
 	var waits, ends []float64
 	for _, c := range lights {
 		if c.sent > 0 {
-			res.waits = append(res.waits, point{c.arrived, c.wait()})
+			res.waits = append(res.waits, benchkit.Point{At: c.arrived, Value: c.wait()})
 		}
 		if c.arrived < s1From {
 			continue
@@ -73,8 +77,8 @@ func s1(seed uint64, duration float64, ls []length, mk maker) s1Result {
 			ends = append(ends, c.ended-c.arrived)
 		}
 	}
-	res.P50, res.P99 = percentile(waits, 0.5), percentile(waits, 0.99)
-	res.End50, res.End99 = percentile(ends, 0.5), percentile(ends, 0.99)
+	res.P50, res.P99 = benchkit.Percentile(waits, 0.5), benchkit.Percentile(waits, 0.99)
+	res.End50, res.End99 = benchkit.Percentile(ends, 0.5), benchkit.Percentile(ends, 0.99)
 	return res
 }
 
@@ -100,15 +104,15 @@ func s1b(seed uint64, duration float64, mk maker) s1bResult {
 	}
 	seq := 0
 	for tenant := range 2 {
-		r := source(seed, 2000+tenant)
+		r := benchkit.Source(seed, 2000+tenant)
 		var submit func()
 		submit = func() {
 			seq++
-			l := length{200, 50}
+			l := benchkit.Length{In: 200, Out: 50}
 			if tenant == 1 {
-				l = length{4000, 400 + r.IntN(401)}
+				l = benchkit.Length{In: 4000, Out: 400 + r.IntN(401)}
 			}
-			b.submit(&call{length: l, tenant: tenant, seq: seq, over: func(*call) { submit() }})
+			b.submit(&call{Length: l, tenant: tenant, seq: seq, over: func(*call) { submit() }})
 		}
 		for range s1bEach {
 			b.plan(0, submit)

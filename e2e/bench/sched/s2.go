@@ -3,14 +3,15 @@ package main
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // A program is one task: calls one after another, with the agent's tools between them.
 type program struct {
 	seq         int
 	born, ended float64
-	calls       []length
+	calls       []benchkit.Length
 	gaps        []float64 // gaps[i] comes before calls[i]; gaps[0] is 0
 }
 
@@ -18,7 +19,7 @@ type program struct {
 func (p *program) ideal() float64 {
 	var sum float64
 	for i, l := range p.calls {
-		sum += p.gaps[i] + 0.024*float64(l.out) + 0.000_07*float64(l.in)
+		sum += p.gaps[i] + 0.024*float64(l.Out) + 0.000_07*float64(l.In)
 	}
 	return sum
 }
@@ -35,8 +36,8 @@ const (
 
 var s2Rates = []float64{0.55, 0.65, 0.90} // programs a second
 
-func programs(seed uint64, rate float64, ls []length) []*program {
-	r := source(seed, 2)
+func programs(seed uint64, rate float64, ls []benchkit.Length) []*program {
+	r := benchkit.Source(seed, 2)
 	var ps []*program
 	for at := r.ExpFloat64() / rate; at < s2For; at += r.ExpFloat64() / rate {
 		ps = append(ps, newProgram(r, len(ps), at, ls))
@@ -44,11 +45,11 @@ func programs(seed uint64, rate float64, ls []length) []*program {
 	return ps
 }
 
-func newProgram(r *rand.Rand, seq int, at float64, ls []length) *program {
+func newProgram(r *rand.Rand, seq int, at float64, ls []benchkit.Length) *program {
 	n := min(max(int(math.Exp(1.2+1.2*r.NormFloat64())), 1), s2MaxCalls)
-	p := &program{seq: seq, born: at, calls: make([]length, n), gaps: make([]float64, n)}
+	p := &program{seq: seq, born: at, calls: make([]benchkit.Length, n), gaps: make([]float64, n)}
 	for i := range n {
-		p.calls[i] = draw(r, ls)
+		p.calls[i] = benchkit.Draw(r, ls)
 		if i > 0 {
 			p.gaps[i] = s2MeanTool * r.ExpFloat64()
 		}
@@ -60,12 +61,12 @@ func newProgram(r *rand.Rand, seq int, at float64, ls []length) *program {
 func (p *program) start(b *batcher, seq *int, out *[]*call) {
 	left := make([]float64, len(p.calls)+1)
 	for i := len(p.calls) - 1; i >= 0; i-- {
-		left[i] = left[i+1] + p.calls[i].cost()
+		left[i] = left[i+1] + cost(p.calls[i])
 	}
 	var send func(i int)
 	send = func(i int) {
 		*seq++
-		c := &call{length: p.calls[i], program: p, seq: *seq, left: left[i]}
+		c := &call{Length: p.calls[i], program: p, seq: *seq, left: left[i]}
 		c.over = func(c *call) {
 			if i+1 == len(p.calls) {
 				p.ended = b.now
@@ -86,12 +87,10 @@ type s2Result struct {
 	Mean, P99, Few, Slowdown float64
 	Longest                  float64 // wait of one call
 	Makespan                 float64
-	waits                    []point
+	waits                    []benchkit.Point
 }
 
-type point struct{ at, wait float64 }
-
-func s2(seed uint64, rate float64, ls []length, mk maker) s2Result {
+func s2(seed uint64, rate float64, ls []benchkit.Length, mk maker) s2Result {
 	b := newBatcher(mk)
 	ps := programs(seed, rate, ls)
 	var calls []*call
@@ -112,27 +111,10 @@ func s2(seed uint64, rate float64, ls []length, mk maker) s2Result {
 			few = append(few, t)
 		}
 	}
-	res := s2Result{Mean: average(took), P99: percentile(took, 0.99), Few: average(few), Slowdown: average(slow), Makespan: b.now}
+	res := s2Result{Mean: benchkit.Mean(took), P99: benchkit.Percentile(took, 0.99), Few: benchkit.Mean(few), Slowdown: benchkit.Mean(slow), Makespan: b.now}
 	for _, c := range calls {
 		res.Longest = max(res.Longest, c.wait())
-		res.waits = append(res.waits, point{c.arrived, c.wait()})
+		res.waits = append(res.waits, benchkit.Point{At: c.arrived, Value: c.wait()})
 	}
 	return res
-}
-
-func average(v []float64) float64 {
-	var sum float64
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(len(v))
-}
-
-// percentile is the smallest value that at least the share p of all does not exceed.
-func percentile(v []float64, p float64) float64 {
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	s := slices.Sorted(slices.Values(v))
-	return s[min(max(int(math.Ceil(p*float64(len(s))))-1, 0), len(s)-1)]
 }

@@ -1,6 +1,10 @@
 package main
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 // S3 as the notes define it: a provider's tokens a minute at three times overload.
 const (
@@ -26,7 +30,7 @@ type s3Result struct {
 	Use     float64 // of the limit
 	Refused float64 // share of arrivals that found the queue full
 	P99     float64 // wait
-	waits   []point
+	waits   []benchkit.Point
 }
 
 // An admission makes an admitter; send sends a call.
@@ -39,25 +43,25 @@ type admitter interface {
 }
 
 // s3 runs the scenario.
-func s3(seed uint64, l s3Limit, duration float64, ls []length, mk admission) s3Result {
+func s3(seed uint64, l s3Limit, duration float64, ls []benchkit.Length, mk admission) s3Result {
 	t := &timeline{}
 	var calls []*call
 	var ad admitter
 	send := func(c *call) {
 		c.sent = t.now
-		t.plan(t.now+s3Head+s3Token*float64(c.out), func() {
+		t.plan(t.now+s3Head+s3Token*float64(c.Out), func() {
 			c.ended = t.now
 			ad.done(t, c)
 		})
 	}
 	ad = mk(t, l, send)
-	r := source(seed, 3)
+	r := benchkit.Source(seed, 3)
 	rate := s3Rate * l.tpm / 100_000
 	arrived, refused := 0.0, 0.0
 	var next func()
 	next = func() {
-		c := &call{length: draw(r, ls), seq: len(calls), arrived: t.now, sent: -1, maxTokens: l.maxTokens}
-		c.out = min(c.out, l.maxTokens)
+		c := &call{Length: benchkit.Draw(r, ls), seq: len(calls), arrived: t.now, sent: -1, maxTokens: l.maxTokens}
+		c.Out = min(c.Out, l.maxTokens)
 		calls = append(calls, c)
 		arrived++
 		if !ad.arrive(t, c) {
@@ -79,17 +83,17 @@ func s3Figures(calls []*call, l s3Limit, duration, refused float64) s3Result {
 	for _, c := range calls {
 		if c.sent >= 0 {
 			waits = append(waits, c.wait())
-			res.waits = append(res.waits, point{c.arrived, c.wait()})
+			res.waits = append(res.waits, benchkit.Point{At: c.arrived, Value: c.wait()})
 		}
 		if c.ended > 0 {
 			ended = append(ended, c)
 		}
 	}
-	res.P99 = percentile(waits, 0.99)
+	res.P99 = benchkit.Percentile(waits, 0.99)
 	slices.SortFunc(ended, func(a, b *call) int { return cmpFloat(a.ended, b.ended) })
 	sum, used, level, at, first := 0.0, 0.0, l.tpm/10, 0.0, 0
 	for i, c := range ended {
-		tokens := float64(c.in + c.out)
+		tokens := float64(c.In + c.Out)
 		level = min(l.tpm/10, level+(c.ended-at)*l.tpm/60) - tokens
 		at = c.ended
 		res.Debt = max(res.Debt, -level/l.tpm)
@@ -98,7 +102,7 @@ func s3Figures(calls []*call, l s3Limit, duration, refused float64) s3Result {
 		}
 		sum += tokens
 		for ended[first].ended <= c.ended-s3Window {
-			sum -= float64(ended[first].in + ended[first].out)
+			sum -= float64(ended[first].In + ended[first].Out)
 			first++
 		}
 		if c.ended >= s3From+s3Window && i > first {
@@ -161,7 +165,7 @@ func (b *bucketed) drain(t *timeline) {
 		c := b.queue[0]
 		need, least := 0.0, 1e-6 // charged at the end: any positive level will do
 		if out := b.guess(b, c); out >= 0 {
-			need = float64(c.in) + out
+			need = float64(c.In) + out
 			least = min(need, b.burst)
 		}
 		if b.level < least-1e-9 {
@@ -180,18 +184,18 @@ func (b *bucketed) drain(t *timeline) {
 
 func (b *bucketed) done(t *timeline, c *call) {
 	b.refill(t)
-	b.level = min(b.burst, b.level+b.held[c]-float64(c.in+c.out))
+	b.level = min(b.burst, b.level+b.held[c]-float64(c.In+c.Out))
 	delete(b.held, c)
-	b.outs.add(float64(c.out))
-	i, _ := slices.BinarySearch(b.seen, c.out)
-	b.seen = slices.Insert(b.seen, i, c.out)
+	b.outs.add(float64(c.Out))
+	i, _ := slices.BinarySearch(b.seen, c.Out)
+	b.seen = slices.Insert(b.seen, i, c.Out)
 	b.drain(t)
 }
 
 func chargeAtEnd(*bucketed, *call) float64      { return -1 }
 func reserveMax(_ *bucketed, c *call) float64   { return float64(c.maxTokens) }
 func reserveMean(b *bucketed, c *call) float64  { return min(b.outs.or(600), float64(c.maxTokens)) }
-func reserveKnown(_ *bucketed, c *call) float64 { return float64(c.out) }
+func reserveKnown(_ *bucketed, c *call) float64 { return float64(c.Out) }
 func reserveP95(b *bucketed, c *call) float64 {
 	if len(b.seen) < 20 {
 		return min(600, float64(c.maxTokens))

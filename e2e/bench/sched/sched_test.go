@@ -9,56 +9,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // some lengths, spread like those of a chat trace.
-func someLengths() []length {
-	r := source(99, 0)
-	ls := make([]length, 500)
+func someLengths() []benchkit.Length {
+	r := benchkit.Source(99, 0)
+	ls := make([]benchkit.Length, 500)
 	for i := range ls {
-		ls[i] = length{int(100 + 2000*r.Float64()), 1 + int(150*r.ExpFloat64())}
+		ls[i] = benchkit.Length{In: int(100 + 2000*r.Float64()), Out: 1 + int(150*r.ExpFloat64())}
 	}
 	return ls
-}
-
-func TestParseLengths(t *testing.T) {
-	const head = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-	for name, c := range map[string]struct {
-		in   string
-		want []length
-		bad  bool
-	}{
-		"two rows":           {in: head + "x,374,44\ny,396,109\n", want: []length{{374, 44}, {396, 109}}},
-		"more columns":       {in: "a,b,c,d\nx,3,4,5\n", want: []length{{3, 4}}},
-		"no output left out": {in: head + "x,374,0\ny,3,1\n", want: []length{{3, 1}}},
-		"no input counts 1":  {in: head + "x,0,5\n", want: []length{{1, 5}}},
-		"no rows":            {in: head, bad: true},
-		"empty":              {in: "", bad: true},
-		"not a number":       {in: head + "x,a,b\n", bad: true},
-		"too few columns":    {in: "a,b\nx,1\n", bad: true},
-		"ragged":             {in: head + "x,1,2,3\n", bad: true},
-	} {
-		got, err := parseLengths(strings.NewReader(c.in))
-		if (err != nil) != c.bad || !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, %v; want %v, error %v", name, got, err, c.want, c.bad)
-		}
-	}
-}
-
-func FuzzParseLengths(f *testing.F) {
-	f.Add("TIMESTAMP,ContextTokens,GeneratedTokens\nx,374,44\n")
-	f.Add("a,b,c\n1,-5,9223372036854775807\n")
-	f.Fuzz(func(t *testing.T, in string) {
-		ls, err := parseLengths(strings.NewReader(in))
-		if (err == nil) != (len(ls) > 0) {
-			t.Fatalf("%d rows and error %v", len(ls), err)
-		}
-		for _, l := range ls {
-			if l.in < 1 || l.out < 1 {
-				t.Fatalf("length %v", l)
-			}
-		}
-	})
 }
 
 // Taking many steps at once must not change what happens: the same run with an event planned all the time, which cuts every
@@ -105,7 +67,7 @@ func TestOrdersServeTheSame(t *testing.T) {
 		for _, p := range ps {
 			p.start(b, &seq, &calls)
 			for _, l := range p.calls {
-				want += l.cost()
+				want += cost(l)
 			}
 		}
 		b.stepped = func() {
@@ -154,30 +116,15 @@ func TestKnownDifferences(t *testing.T) {
 	}
 }
 
-func TestFigures(t *testing.T) {
-	if got := percentile([]float64{4, 1, 3, 2}, 0.5); got != 2 {
-		t.Errorf("p50 %v", got)
-	}
-	if got := percentile([]float64{4, 1, 3, 2}, 0.99); got != 4 {
-		t.Errorf("p99 %v", got)
-	}
-	if got := jain([]float64{1, 1, 1, 1}); got != 1 {
-		t.Errorf("equal: %v", got)
-	}
-	if got := jain([]float64{1, 0, 0, 0}); got != 0.25 {
-		t.Errorf("one has all: %v", got)
-	}
-}
-
 // The worst window is found wherever it lies: ten calls of a tenth of the limit in a minute are 1, twenty are 2.
 func TestS3Window(t *testing.T) {
 	l := s3Limit{tpm: 1000}
 	var calls []*call
 	for i := range 60 {
-		calls = append(calls, &call{length: length{50, 50}, sent: float64(i * 6), ended: 130 + float64(i*6)})
+		calls = append(calls, &call{Length: benchkit.Length{In: 50, Out: 50}, sent: float64(i * 6), ended: 130 + float64(i*6)})
 	}
 	for range 10 {
-		calls = append(calls, &call{length: length{50, 50}, sent: 200, ended: 301})
+		calls = append(calls, &call{Length: benchkit.Length{In: 50, Out: 50}, sent: 200, ended: 301})
 	}
 	if got := s3Figures(calls, l, 600, 0).Worst; math.Abs(got-2) > 0.11 {
 		t.Errorf("worst %v, want about 2", got)
@@ -190,7 +137,7 @@ func TestRunWritesThePage(t *testing.T) {
 	var rows strings.Builder
 	rows.WriteString("TIMESTAMP,ContextTokens,GeneratedTokens\n")
 	for _, l := range someLengths() {
-		fmt.Fprintf(&rows, "x,%d,%d\n", l.in, l.out)
+		fmt.Fprintf(&rows, "x,%d,%d\n", l.In, l.Out)
 	}
 	if err := os.WriteFile(file, []byte(rows.String()), 0o600); err != nil {
 		t.Fatal(err)

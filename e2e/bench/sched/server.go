@@ -1,10 +1,14 @@
 package main
 
-import "math"
+import (
+	"math"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 // A call is one model call of a scenario.
 type call struct {
-	length
+	benchkit.Length
 	tenant  int
 	program *program // nil outside S2 and AIOS's experiment
 	seq     int      // by arrival
@@ -17,6 +21,12 @@ type call struct {
 	unread, unwritten int // what is still to be prefilled and emitted
 	over              func(*call)
 }
+
+// outWeight is the price of a written token over a read one (VTC's w_q over w_p).
+const outWeight = 2
+
+// cost is the service that a request takes: 1 for a token read, outWeight for a token written.
+func cost(l benchkit.Length) float64 { return float64(l.In) + outWeight*float64(l.Out) }
 
 func (c *call) wait() float64 { return c.sent - c.arrived }
 
@@ -79,8 +89,8 @@ func (b *batcher) fill() {
 		if c == nil {
 			return
 		}
-		c.sent, c.unread, c.unwritten = b.now, c.in, c.out
-		b.kv += c.in + c.out
+		c.sent, c.unread, c.unwritten = b.now, c.In, c.Out
+		b.kv += c.In + c.Out
 		b.running = append(b.running, c)
 	}
 }
@@ -146,7 +156,7 @@ func (b *batcher) finish() {
 	for _, c := range b.running {
 		if c.unread == 0 && c.unwritten <= 0 {
 			ended = append(ended, c)
-			b.kv -= c.in + c.out
+			b.kv -= c.In + c.Out
 		} else {
 			kept = append(kept, c)
 		}
@@ -198,7 +208,7 @@ func (s *slots) fill() {
 		s.plan(s.now+c.service, func() {
 			s.busy--
 			c.ended = s.now
-			s.order.progress(s.now, c, c.in, c.out)
+			s.order.progress(s.now, c, c.In, c.Out)
 			s.order.done(s.now, c)
 			c.over(c)
 			s.fill()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine"
 )
 
@@ -59,7 +60,7 @@ func abandon(p *plan, r *report) error {
 				}
 				d.free = append(d.free, free)
 			}
-			progress("abandoned in %s, through %t: free after %.3f s (worst %.3f)", state, through, median(d.free), percentile(d.free, 1))
+			progress("abandoned in %s, through %t: free after %.3f s (worst %.3f)", state, through, benchkit.Median(d.free), benchkit.Percentile(d.free, 1))
 			rows = append(rows, d)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // An addedRun is what the section costs where there is room for all: microseconds, by round.
@@ -59,9 +61,9 @@ func added(p *plan, r *report) error {
 		if round == 0 {
 			continue // warms up
 		}
-		off50, off99 := percentile(took[0], 0.5), percentile(took[0], 0.99)
+		off50, off99 := benchkit.Percentile(took[0], 0.5), benchkit.Percentile(took[0], 0.99)
 		run.off50, run.off99 = append(run.off50, off50), append(run.off99, off99)
-		run.p50, run.p99 = append(run.p50, percentile(took[1], 0.5)-off50), append(run.p99, percentile(took[1], 0.99)-off99)
+		run.p50, run.p99 = append(run.p50, benchkit.Percentile(took[1], 0.5)-off50), append(run.p99, benchkit.Percentile(took[1], 0.99)-off99)
 	}
 	r.added(p, &run)
 	return nil

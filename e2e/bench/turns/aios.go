@@ -2,31 +2,21 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/proxy/simmodel"
-)
-
-// AIOS's experiment: how long 24 agents with four calls each take on eight slots.
-const (
-	aiosAgents = 24
-	aiosCalls  = 4
-	aiosMu     = -0.4 // of the logarithm of the service time, in seconds
-	aiosSigma  = 0.75
-	aiosLeast  = 0.1
-	aiosMost   = 3.0
 )
 
 // aiosJob is one seed's agents: one team on one key, each with its own conversation.
 func aiosJob(seed uint64, base, model string) []agent {
 	var all []agent
-	for i := range aiosAgents {
-		r := source(seed, 5000+i)
+	for i := range benchkit.AIOSAgents {
+		r := benchkit.Source(seed, 5000+i)
 		a := agent{Base: base, Key: "sk-team", Model: model, Talk: true, System: fmt.Sprintf("You are agent %d. Do your task.", i)}
-		for range aiosCalls {
-			s := min(max(math.Exp(aiosMu+aiosSigma*r.NormFloat64()), aiosLeast), aiosMost)
-			a.Calls = append(a.Calls, call{Prompt: fmt.Sprintf("[[sim: tokens %d]]", int(s*hogRate)), service: s})
+		for range benchkit.AIOSCalls {
+			s := benchkit.AIOSService(r)
+			a.Calls = append(a.Calls, call{Prompt: fmt.Sprintf("[[sim: tokens %d]]", int(s*benchkit.HogSpeed)), service: s})
 		}
 		all = append(all, a)
 	}
@@ -37,7 +27,7 @@ func aiosJob(seed uint64, base, model string) []agent {
 func aios(p *plan, r *report) error {
 	specs := make([]modelSpec, 2*p.aiosSeeds)
 	for i := range specs {
-		specs[i].Options = simmodel.Options{Slots: hogSlots, DecodeRate: hogRate, Seed: uint64(i)}
+		specs[i].Options = simmodel.Options{Slots: benchkit.HogSlots, DecodeRate: benchkit.HogSpeed, Seed: uint64(i)}
 	}
 	m, err := startModels(specs...)
 	if err != nil {
@@ -66,7 +56,7 @@ func aios(p *plan, r *report) error {
 			if a.Error != "" {
 				return fmt.Errorf("turns: aios: %s", a.Error)
 			}
-			seed := a.Agent / aiosAgents
+			seed := a.Agent / benchkit.AIOSAgents
 			spans[side][seed] = max(spans[side][seed], a.Ended)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 	"github.com/trapgate/trapgate/ratelimit"
 )
@@ -68,7 +69,7 @@ func (run *cancelRun) inEngine() error {
 	if _, _, err := submit(-1); !errors.As(err, &full) {
 		return fmt.Errorf("turns: the queue is not full: %w", err)
 	}
-	for k, i := range source(1, 7000).Perm(run.queued) {
+	for k, i := range benchkit.Source(1, 7000).Perm(run.queued) {
 		began := time.Now()
 		ok := tickets[i].Cancel()
 		run.engine = append(run.engine, time.Since(began).Seconds())

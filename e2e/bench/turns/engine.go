@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/trapgate/trapgate/e2e/engine"
-	"github.com/trapgate/trapgate/e2e/engine/rig"
 )
 
 // A realEngine is llama.cpp's server.
@@ -29,45 +25,6 @@ func startEngine(o engine.Options) (*realEngine, error) {
 		return nil, err
 	}
 	return &realEngine{e.URL, e.Stop}, nil
-}
-
-// startCold starts an engine that keeps nothing of a prompt that has lost its slot. Package engine has no option for it, so its own
-// command is started once more with the script's option for it.
-func startCold(o engine.Options) (*realEngine, error) {
-	e, err := engine.Launch(o)
-	if err != nil {
-		return nil, err
-	}
-	args, err := commandOf(e)
-	e.Stop()
-	if err != nil {
-		return nil, err
-	}
-	p, url, err := rig.Start(exec.Command(args[0], append(args[1:], "--cache-ram", "0")...), time.Minute, func(line string) (string, bool) {
-		return strings.CutPrefix(line, "ready ")
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &realEngine{url, func() { _ = p.CloseStdin() }}, nil
-}
-
-// commandOf finds the command line of the child of ours that serves at the engine's address.
-func commandOf(*engine.Engine) ([]string, error) {
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, list := range lists {
-		pids, err := os.ReadFile(list)
-		if err != nil {
-			continue
-		}
-		for pid := range strings.FieldsSeq(string(pids)) {
-			raw, err := os.ReadFile("/proc/" + pid + "/cmdline")
-			if err == nil && bytes.Contains(raw, []byte("serve.py\x00")) {
-				return strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"), nil
-			}
-		}
-	}
-	return nil, errors.New("turns: the engine's command line was not found (it needs /proc)")
 }
 
 // metric reads one of the engine's counters or gauges.

@@ -6,20 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 	"github.com/trapgate/trapgate/proxy/simmodel"
-)
-
-// The hog test, as the issue defines it. Times are in seconds.
-const (
-	hogSlots  = 8
-	hogFor    = 60.0
-	hogFrom   = 10.0
-	hogCalls  = 60 // outstanding
-	hogLights = 20
-	hogThink  = 4.0
-	hogFirst  = 6.0
-	hogRate   = 100.0 // tokens a second of service
 )
 
 // The sides, in the order of the tables.
@@ -40,24 +29,24 @@ type load struct {
 
 // simLoad is the load for the simulated model.
 var simLoad = load{1, func(s float64) (string, int) {
-	return fmt.Sprintf("[[sim: tokens %d]]", int(s*hogRate)), 0
+	return fmt.Sprintf("[[sim: tokens %d]]", int(s*benchkit.HogSpeed)), 0
 }}
 
 // agents makes the hog's and the light agents of one seed, which call base.
 func (l load) agents(seed uint64, base, model, gate string) []agent {
 	var all []agent
-	for i := range hogCalls + hogLights {
-		r := source(seed, 4000+i)
-		a := agent{Base: base, Model: model, Until: hogFor, Key: "sk-hog", Gate: gate, Rank: 1}
-		light := i >= hogCalls
+	for i := range benchkit.HogCalls + benchkit.HogLights {
+		r := benchkit.Source(seed, 4000+i)
+		a := agent{Base: base, Model: model, Until: benchkit.HogFor, Key: "sk-hog", Gate: gate, Rank: 1}
+		light := i >= benchkit.HogCalls
 		if light {
-			a.tenant = i - hogCalls + 1
-			a.Key, a.Rank, a.First = fmt.Sprintf("sk-light-%d", a.tenant), 0, uniform(r, 0, hogFirst)
+			a.tenant = i - benchkit.HogCalls + 1
+			a.Key, a.Rank, a.First = fmt.Sprintf("sk-light-%d", a.tenant), 0, uniform(r, 0, benchkit.HogFirst)
 		}
-		for at := a.First; at < hogFor*1.5; { // enough even for an agent that never waits, with some to spare
-			c := call{service: uniform(r, 0.5, 2.5) * l.scale}
+		for at := a.First; at < benchkit.HogFor*1.5; { // enough even for an agent that never waits, with some to spare
+			c := call{service: benchkit.HogService(r) * l.scale}
 			if light {
-				c.Think = r.ExpFloat64() * hogThink
+				c.Think = r.ExpFloat64() * benchkit.HogThink
 			}
 			if len(a.Calls) == 0 {
 				c.Think = 0
@@ -73,31 +62,28 @@ func (l load) agents(seed uint64, base, model, gate string) []agent {
 
 // A hogRun is one side's run of one seed.
 type hogRun struct {
-	waits              []point // of light tenants
-	slots              float64 // busy, share
-	jain               float64 // over light tenants: what was served of what was asked
-	least              int     // calls that the least served light tenant got
-	refused, failed    int     // light calls that were refused or repeated; calls of all that failed
+	waits              []benchkit.Point // of light tenants
+	slots              float64          // busy, share
+	jain               float64          // over light tenants: what was served of what was asked
+	least              int              // calls that the least served light tenant got
+	refused, failed    int              // light calls that were refused or repeated; calls of all that failed
 	served, hogsServed int
 }
-
-// A point is a wait that began at a time.
-type point struct{ at, wait float64 }
 
 // judge makes the figures of one seed from its agents' answers; service says how long a call was worked on.
 func judge(agents []agent, answers []answer, service func(*answer) float64) hogRun {
 	var run hogRun
-	asked, served := make([]float64, hogLights), make([]float64, hogLights)
+	asked, served := make([]float64, benchkit.HogLights), make([]float64, benchkit.HogLights)
 	for i := range answers {
 		a := &answers[i]
 		who := agents[a.Agent].tenant
 		if a.Error != "" {
 			run.failed++
 		}
-		if a.Asked < hogFrom {
+		if a.Asked < benchkit.HogFrom {
 			continue
 		}
-		inTime := a.Error == "" && a.Ended <= hogFor
+		inTime := a.Error == "" && a.Ended <= benchkit.HogFor
 		if who == 0 {
 			if inTime {
 				run.hogsServed++
@@ -109,7 +95,7 @@ func judge(agents []agent, answers []answer, service func(*answer) float64) hogR
 			run.refused++
 		}
 		if a.Error == "" {
-			run.waits = append(run.waits, point{a.Asked, max(0, a.latency()-service(a))})
+			run.waits = append(run.waits, benchkit.Point{At: a.Asked, Value: max(0, a.latency()-service(a))})
 		}
 		if inTime {
 			served[who-1]++
@@ -120,7 +106,7 @@ func judge(agents []agent, answers []answer, service func(*answer) float64) hogR
 	for i := range served {
 		served[i] /= max(asked[i], 1)
 	}
-	run.jain = jain(served)
+	run.jain = benchkit.Jain(served)
 	return run
 }
 
@@ -128,7 +114,7 @@ func judge(agents []agent, answers []answer, service func(*answer) float64) hogR
 func hogSim(p *plan, r *report) error {
 	specs := make([]modelSpec, p.hogSeeds*hogSides)
 	for i := range specs {
-		specs[i].Options = simmodel.Options{Slots: hogSlots, DecodeRate: hogRate, Seed: uint64(i)}
+		specs[i].Options = simmodel.Options{Slots: benchkit.HogSlots, DecodeRate: benchkit.HogSpeed, Seed: uint64(i)}
 	}
 	m, err := startModels(specs...)
 	if err != nil {
@@ -152,7 +138,7 @@ func hogSim(p *plan, r *report) error {
 				base = g.URL
 			case sideStrict:
 				gate = name
-				jobs[side].Gates[gate] = hogSlots
+				jobs[side].Gates[gate] = benchkit.HogSlots
 			}
 			jobs[side].Agents = append(jobs[side].Agents, simLoad.agents(uint64(seed+1), base, name, gate)...)
 		}
@@ -184,7 +170,7 @@ func hogSim(p *plan, r *report) error {
 
 // ofSeed takes one seed's agents and answers out of a side's job.
 func ofSeed(j *job, answers []answer, seed int) ([]agent, []answer) {
-	const each = hogCalls + hogLights
+	const each = benchkit.HogCalls + benchkit.HogLights
 	var own []answer
 	for _, a := range answers {
 		if a.Agent/each == seed {
@@ -200,7 +186,7 @@ func hogGate(seeds int, base func(seed int) string) (*rig.Gate, error) {
 	var s setup
 	for seed := range seeds {
 		name := fmt.Sprintf("sim-%d", seed)
-		s.upstreams = append(s.upstreams, upstream{name: name, base: base(seed), models: []string{name}, pool: fmt.Sprintf("concurrency: %d", hogSlots)})
+		s.upstreams = append(s.upstreams, upstream{name: name, base: base(seed), models: []string{name}, pool: fmt.Sprintf("concurrency: %d", benchkit.HogSlots)})
 	}
 	return s.start()
 }
@@ -216,7 +202,7 @@ type slotMeter struct {
 func (b *slotMeter) watch(m *models, i int, begin time.Time) {
 	b.wg.Go(func() {
 		var busy, at [2]float64
-		for k, when := range []float64{hogFrom, hogFor} {
+		for k, when := range []float64{benchkit.HogFrom, benchkit.HogFor} {
 			time.Sleep(time.Until(begin.Add(seconds(when))))
 			asked := time.Now()
 			s, err := m.stats(i)
@@ -233,7 +219,7 @@ func (b *slotMeter) watch(m *models, i int, begin time.Time) {
 		if b.share == nil {
 			b.share = map[int]float64{}
 		}
-		b.share[i] = (busy[1] - busy[0]) / (hogSlots * (at[1] - at[0]))
+		b.share[i] = (busy[1] - busy[0]) / (benchkit.HogSlots * (at[1] - at[0]))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine"
 )
 
@@ -51,7 +52,7 @@ func hogEngine(p *plan, r *report) error {
 				return err
 			}
 			run := judge(j.Agents, answers, func(a *answer) float64 { return a.Busy })
-			run.slots = worked(answers, hogFrom, hogFor) / (engineSlots * (hogFor - hogFrom))
+			run.slots = worked(answers, benchkit.HogFrom, benchkit.HogFor) / (engineSlots * (benchkit.HogFor - benchkit.HogFrom))
 			runs[side] = append(runs[side], run)
 			progress("hog over the engine, seed %d, %s: slots busy %.3f", seed+1, sideNames[side], run.slots)
 			if err := e.idle(); err != nil {

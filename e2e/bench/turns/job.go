@@ -53,7 +53,4 @@ type answer struct {
 
 func (a *answer) latency() float64 { return a.Ended - a.Asked }
 
-// source gives the draws of one stream of a seed; no stream depends on when another is asked.
-func source(seed uint64, stream int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(stream)+1)) }
-
 func uniform(r *rand.Rand, from, to float64) float64 { return from + (to-from)*r.Float64() }

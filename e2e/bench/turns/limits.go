@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 )
@@ -164,8 +165,8 @@ const (
 
 type s3Run struct {
 	lengths string
-	uses    []use
-	waits   []point
+	uses    []benchkit.Point
+	waits   []benchkit.Point
 	worst   float64 // tokens that ended in the worst 60 s, of the limit
 	use     float64 // of the limit
 	refused float64 // share of arrivals
@@ -183,14 +184,14 @@ func (s *s3Run) run(p *plan, m *models, i int) error {
 		return err
 	}
 	defer func() { _ = g.Close() }()
-	draws := source(1, 9000)
+	draws := benchkit.Source(1, 9000)
 	o := openLoop{
 		agent: agent{Base: g.URL, Model: "sim", Key: "sk-team"}, seed: 9, most: 1000, until: p.limitsFor,
 		rate: func(float64) float64 { return s3Rate },
 		next: func(k int) (string, call) {
-			l := p.lengths[draws.IntN(len(p.lengths))]
-			out := min(l.out, s3Max)
-			return letters(uint64(k), 4*max(1, l.in-12)) + fmt.Sprintf("[[sim: tokens %d]]", out), call{Max: s3Max, service: float64(out)}
+			l := benchkit.Draw(draws, p.lengths)
+			out := min(l.Out, s3Max)
+			return letters(uint64(k), 4*max(1, l.In-12)) + fmt.Sprintf("[[sim: tokens %d]]", out), call{Max: s3Max, service: float64(out)}
 		},
 	}
 	begin := time.Now()
@@ -213,8 +214,8 @@ func (s *s3Run) judge(p *plan, calls []arrival) {
 		case c.Error != "" || c.lost:
 			s.failed++
 		default:
-			s.uses = append(s.uses, use{c.Ended, float64(c.Prompt + c.Output)})
-			s.waits = append(s.waits, point{c.Asked, max(0, c.latency()-0.5-float64(c.Output)/40)})
+			s.uses = append(s.uses, benchkit.Point{At: c.Ended, Value: float64(c.Prompt + c.Output)})
+			s.waits = append(s.waits, benchkit.Point{At: c.Asked, Value: max(0, c.latency()-0.5-float64(c.Output)/40)})
 		}
 	}
 	s.refused /= float64(len(calls))

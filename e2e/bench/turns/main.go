@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 )
 
@@ -17,7 +19,7 @@ import (
 type plan struct {
 	quick                    bool
 	driver                   runner
-	lengths                  []length
+	lengths                  []benchkit.Length
 	lengthsFrom              string
 	hogSeeds, engineSeeds    int
 	aiosSeeds, pairSeeds     int
@@ -50,17 +52,23 @@ type part struct {
 	run  func(*plan, *report) error
 }
 
-var parts = []part{
-	{"added", added},
-	{"cancel", cancelQueued},
-	{"aios", aios},
-	{"hog", hogSim},
-	{"hogengine", hogEngine},
-	{"oneslot", oneSlot},
-	{"abandon", abandon},
-	{"limits", limits},
-	{"sidecars", sidecars},
-}
+var (
+	// These are about milliseconds, or keep a core busy with an engine or with agents in Python: each runs alone, one after the other.
+	alone = []part{
+		{"added", added},
+		{"cancel", cancelQueued},
+		{"hogengine", hogEngine},
+		{"oneslot", oneSlot},
+		{"abandon", abandon},
+		{"aios", aios},
+	}
+	// These sleep over simulated models nearly all the time, and run side by side.
+	beside = []part{
+		{"limits", limits},
+		{"sidecars", sidecars},
+		{"hog", hogSim},
+	}
+)
 
 func main() {
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -70,16 +78,16 @@ func main() {
 }
 
 func run(args []string) error {
-	names := make([]string, len(parts))
-	for i, p := range parts {
-		names[i] = p.name
+	var names []string
+	for _, p := range slices.Concat(alone, beside) {
+		names = append(names, p.name)
 	}
 	f := flag.NewFlagSet("turns", flag.ContinueOnError)
 	quick := f.Bool("quick", false, "fewer seeds and repetitions: to see whether it works, not to judge")
 	out := f.String("out", "", "`folder` for turns.md and the plots (default e2e/bench/results; with -quick or -only a temporary one)")
 	only := f.String("only", "", "comma-separated parts: "+strings.Join(names, ","))
 	driver := f.String("driver", pythonDriver, "who the agents are: python (OpenAI's SDK) or go (net/http)")
-	lengths := f.String("lengths", "", "`file` of request lengths for the overload (default ../shared/data/azure_conv_dev.csv, else drawn)")
+	lengths := f.String("lengths", "", "`file` of request lengths for the overload (default "+benchkit.LengthsFile+", else drawn)")
 	comment := f.String("comment", "", "a line for the head of the report")
 	role := f.String("role", "", "run as a helper process")
 	if err := f.Parse(args); err != nil {
@@ -100,10 +108,10 @@ func run(args []string) error {
 		}
 	}
 	var err error
-	if p.out, err = outFolder(*out, *quick || *only != ""); err != nil {
+	if p.out, err = benchkit.Folder("turns", *out, *quick || *only != ""); err != nil {
 		return err
 	}
-	if p.lengths, p.lengthsFrom, err = readLengths(*lengths); err != nil {
+	if p.lengths, p.lengthsFrom, err = lengthsOr(*lengths); err != nil {
 		return err
 	}
 	if p.driver, err = newRunner(*driver); err != nil {
@@ -115,45 +123,65 @@ func run(args []string) error {
 	return measure(&p, chosen)
 }
 
-func outFolder(out string, partly bool) (string, error) {
-	switch {
-	case out != "":
-	case partly:
-		return os.MkdirTemp("", "trapgate-turns-")
-	default:
-		root, err := rig.Root()
-		if err != nil {
-			return "", err
-		}
-		out = filepath.Join(root, "e2e", "bench", "results")
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", fmt.Errorf("turns: %w", err)
-	}
-	return out, nil
-}
-
-// measure runs the parts one after the other. One that fails is reported and does not keep the others from being measured.
+// measure runs the parts that are chosen, all if none is.
 func measure(p *plan, chosen []string) error {
-	r := newReport(p)
-	var failed error
-	for _, part := range parts {
-		if len(chosen) > 0 && !slices.Contains(chosen, part.name) {
-			continue
-		}
-		began := time.Now()
-		progress("%s ...", part.name)
-		if err := part.run(p, r); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", part.name, err))
-			r.broken(part.name, err)
-		}
-		progress("%s took %v", part.name, time.Since(began).Round(time.Second))
+	pick := func(list []part) []part {
+		return slices.DeleteFunc(slices.Clone(list), func(x part) bool { return len(chosen) > 0 && !slices.Contains(chosen, x.name) })
 	}
-	if err := r.write(p.out); err != nil {
+	g := newPage(p)
+	one, failed := inTurn(p, pick(alone))
+	rest, note, err := sideBySide(p, pick(beside))
+	g.reports, g.beside = append(one, rest...), note
+	failed = errors.Join(failed, err)
+	if err := g.write(p.out); err != nil {
 		return errors.Join(failed, err)
 	}
-	progress("the report is %s", filepath.Join(p.out, reportName))
+	progress("the report is %s", filepath.Join(p.out, pageName))
 	return failed
+}
+
+// inTurn runs parts one after the other. One that fails is reported and does not keep the others from being measured.
+func inTurn(p *plan, list []part) (reports []*report, failed error) {
+	for _, x := range list {
+		r, err := x.measure(p)
+		reports, failed = append(reports, r), errors.Join(failed, err)
+	}
+	return reports, failed
+}
+
+// sideBySide runs parts at the same time and says how busy the machine was: above a core, their figures are in doubt.
+func sideBySide(p *plan, list []part) (reports []*report, note string, failed error) {
+	reports = make([]*report, len(list))
+	errs := make([]error, len(list))
+	began := time.Now()
+	before, known := busy()
+	var wg sync.WaitGroup
+	for i, x := range list {
+		wg.Go(func() { reports[i], errs[i] = x.measure(p) })
+	}
+	wg.Wait()
+	took := time.Since(began)
+	if after, _ := busy(); known && len(list) > 1 {
+		note = fmt.Sprintf("The last %d ran side by side in %v; %.2f cores of the machine were busy meanwhile.",
+			len(list), took.Round(time.Second), (after-before)/took.Seconds())
+		progress("%s", note)
+	}
+	return reports, note, errors.Join(errs...)
+}
+
+// measure runs one part and says how long it took.
+func (x part) measure(p *plan) (*report, error) {
+	r := newReport(x.name)
+	began := time.Now()
+	progress("%s ...", x.name)
+	err := x.run(p, r)
+	if err != nil {
+		r.broken(err)
+		err = fmt.Errorf("%s: %w", x.name, err)
+	}
+	r.took = time.Since(began)
+	progress("%s took %v", x.name, r.took.Round(time.Second))
+	return r, err
 }
 
 func progress(form string, args ...any) { fmt.Fprintf(os.Stderr, "turns: "+form+"\n", args...) }

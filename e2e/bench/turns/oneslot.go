@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine"
 )
 
@@ -37,12 +39,12 @@ var pairings = []pairing{
 type pairRun struct {
 	wall, prefilled float64
 	longest         float64 // wait: latency less what the engine worked
-	waits           []point
+	waits           []benchkit.Point
 }
 
 // oneSlot runs each pairing direct and through us, in turn.
 func oneSlot(p *plan, r *report) error {
-	e, err := startCold(engine.Options{Slots: 1, Context: 16384, Layers: p.pairLayers})
+	e, err := startEngine(engine.Options{Slots: 1, Context: 16384, Layers: p.pairLayers, NoHostCache: true})
 	if err != nil {
 		return err
 	}
@@ -107,19 +109,19 @@ func pair(p *plan, e *realEngine, k pairing, seed uint64, through bool) (run pai
 		}
 		wait := max(0, a.latency()-a.Busy)
 		run.wall, run.longest = max(run.wall, a.Ended), max(run.longest, wait)
-		run.waits = append(run.waits, point{a.Asked, wait})
+		run.waits = append(run.waits, benchkit.Point{At: a.Asked, Value: wait})
 	}
 	if len(answers) != 2*pairTurns {
 		return run, fmt.Errorf("turns: %d answers of %d", len(answers), 2*pairTurns)
 	}
-	slices.SortFunc(run.waits, func(a, b point) int { return int((a.at - b.at) * 1e6) })
+	slices.SortFunc(run.waits, func(a, b benchkit.Point) int { return cmp.Compare(a.At, b.At) })
 	return run, nil
 }
 
 func pairAgents(k pairing, seed uint64, base string) []agent {
 	var all []agent
 	for i := range 2 {
-		r := source(seed, 6000+i)
+		r := benchkit.Source(seed, 6000+i)
 		a := agent{
 			Base: base, Model: engine.Model, Key: "sk-team", Talk: true,
 			System: letters(r.Uint64(), pairPrefix-80),

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // A stream of calls that arrive whether or not the ones before have been answered, up to a number that are outstanding: what comes
@@ -29,7 +31,7 @@ type arrival struct {
 
 // run makes the calls and returns when all have been answered, or ctx has ended.
 func (o *openLoop) run(ctx context.Context, client *http.Client, begin time.Time) []arrival {
-	r := source(o.seed, 8000)
+	r := benchkit.Source(o.seed, 8000)
 	slots := make(chan struct{}, o.most)
 	var mu sync.Mutex
 	var all []arrival

@@ -3,15 +3,11 @@ package main
 import (
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
-)
 
-const reportName = "turns.md"
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 // A figure is a line of the first table: what was measured beside what must be reached.
 type figure struct {
@@ -21,19 +17,16 @@ type figure struct {
 	met      bool
 }
 
-// A report collects figures, tables and pictures.
+// A report collects what one part found: figures, tables and pictures.
 type report struct {
-	p        *plan
-	began    time.Time
-	loadThen string
+	part     string
+	took     time.Duration
 	figures  []figure
 	sections strings.Builder
 	pictures map[string]string
 }
 
-func newReport(p *plan) *report {
-	return &report{p: p, began: time.Now(), loadThen: loadAverage(), pictures: map[string]string{}}
-}
+func newReport(part string) *report { return &report{part: part, pictures: map[string]string{}} }
 
 // must adds a figure that has to be reached.
 func (r *report) must(name string, met bool, target, form string, args ...any) {
@@ -61,8 +54,8 @@ func (r *report) shown(name, form string, args ...any) {
 	progress("%s: %s", name, r.figures[len(r.figures)-1].measured)
 }
 
-func (r *report) broken(part string, err error) {
-	r.must(part, false, "runs to its end", "%s", strings.SplitN(err.Error(), "\n", 2)[0])
+func (r *report) broken(err error) {
+	r.must(r.part, false, "runs to its end", "%s", strings.SplitN(err.Error(), "\n", 2)[0])
 }
 
 func (r *report) section(title, form string, args ...any) {
@@ -73,66 +66,9 @@ func (r *report) section(title, form string, args ...any) {
 func (r *report) printf(form string, args ...any) { fmt.Fprintf(&r.sections, form, args...) }
 
 // picture adds a plot and shows it in the section.
-func (r *report) picture(file, title, x string, all []series) {
-	r.pictures[file] = plot(title, x, all)
+func (r *report) picture(file, title string, all []benchkit.Series) {
+	r.pictures[file] = benchkit.WaitsPlot(title, all)
 	r.printf("\n![%s](%s)\n", title, file)
-}
-
-func (r *report) markdown() string {
-	var b strings.Builder
-	b.WriteString("# The scheduler, measured with real parts\n\nMade by `go run ./e2e/bench/turns`")
-	if r.p.quick {
-		b.WriteString(" with `-quick`: rough")
-	}
-	if r.p.only != "" {
-		fmt.Fprintf(&b, " with `-only %s`", r.p.only)
-	}
-	fmt.Fprintf(&b, ". Agents: %s. %s, %d cores, load %s before and %s after, took %v.\n", r.p.driver.name(), kernel(), runtime.NumCPU(),
-		r.loadThen, loadAverage(), time.Since(r.began).Round(time.Second))
-	if r.p.comment != "" {
-		fmt.Fprintf(&b, "%s\n", r.p.comment)
-	}
-	b.WriteString("\n| figure | measured | must reach | |\n| --- | --- | --- | --- |\n")
-	for _, f := range r.figures {
-		verdict := ""
-		switch {
-		case f.target == "":
-		case f.met:
-			verdict = "met"
-		default:
-			verdict = "**not met**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.name, f.measured, f.target, verdict)
-	}
-	return b.String() + r.sections.String()
-}
-
-func (r *report) write(dir string) error {
-	r.pictures[reportName] = r.markdown()
-	fmt.Print(r.pictures[reportName])
-	for name, text := range r.pictures {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return fmt.Errorf("turns: %w", err)
-		}
-	}
-	return nil
-}
-
-func kernel() string {
-	out, err := exec.Command("uname", "-sr").Output()
-	if err != nil {
-		return runtime.GOOS
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func loadAverage() string {
-	raw, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(raw), " ")
-	return first
 }
 
 // number shows three digits that count.

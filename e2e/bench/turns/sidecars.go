@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 	"github.com/trapgate/trapgate/e2e/redis"
 	"github.com/trapgate/trapgate/proxy/simmodel"
@@ -34,7 +35,7 @@ type sidecarRun struct {
 	failed    int
 	firstFail string
 	refusals  map[int]int
-	uses      [][]use // by sidecar
+	uses      [][]benchkit.Point // by sidecar
 }
 
 // shared is the configuration that all four have.
@@ -135,9 +136,9 @@ func fourLoads(p *plan) [][]leasetest.Load {
 }
 
 func judgeSidecars(p *plan, rate [][][]arrival, budget [][]arrival) *sidecarRun {
-	run := &sidecarRun{timetable: p.times, refusals: map[int]int{}, uses: make([][]use, 4)}
+	run := &sidecarRun{timetable: p.times, refusals: map[int]int{}, uses: make([][]benchkit.Point, 4)}
 	logs := make([]leasetest.Log, 4)
-	var all []use
+	var all []benchkit.Point
 	for i := range rate {
 		for k, calls := range rate[i] {
 			for _, c := range calls {
@@ -145,7 +146,7 @@ func judgeSidecars(p *plan, rate [][][]arrival, budget [][]arrival) *sidecarRun 
 				if run.served(p, &c) {
 					n := c.Prompt + c.Output
 					logs[i].Spends = append(logs[i].Spends, leasetest.Spend{At: seconds(c.Ended), Load: k, Amount: int64(n)})
-					run.uses[i] = append(run.uses[i], use{c.Ended, float64(n)})
+					run.uses[i] = append(run.uses[i], benchkit.Point{At: c.Ended, Value: float64(n)})
 				}
 			}
 		}

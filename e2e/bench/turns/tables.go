@@ -3,20 +3,22 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // hog reports one form of the hog test: runs[side][seed]. bound is what light tenants wait in virtual time under the strict order,
 // nil where it is not computed.
 func (r *report) hog(p *plan, where, picture string, runs [][]hogRun, bound []float64) {
 	var waits [hogSides][]float64
-	var points [hogSides][]point
+	var points [hogSides][]benchkit.Point
 	var slots, fair [hogSides]float64
 	var least, refused, failed, light, hogs [hogSides]int
 	for side, list := range runs {
 		least[side] = list[0].least
 		for _, run := range list {
 			for _, w := range run.waits {
-				waits[side] = append(waits[side], w.wait)
+				waits[side] = append(waits[side], w.Value)
 			}
 			points[side] = append(points[side], run.waits...)
 			slots[side] += run.slots / float64(len(list))
@@ -31,37 +33,37 @@ func (r *report) hog(p *plan, where, picture string, runs [][]hogRun, bound []fl
 	r.section("Hog test over "+where, "One hog with %d calls outstanding, %d light tenants with one each and a credential of their own, think Exp(%g s), "+
 		"first arrivals U(0, %g s); what came from %g to %g s, %d seeds together. Waits in seconds. The strict order is the driver's own queue.\n\n"+
 		"| | light p50 | light p99 | slots busy | Jain | least served | light refused | failed | served light / hog |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-		hogCalls, hogLights, hogThink, hogFirst, hogFrom, hogFor, len(runs[0]))
+		benchkit.HogCalls, benchkit.HogLights, benchkit.HogThink, benchkit.HogFirst, benchkit.HogFrom, benchkit.HogFor, len(runs[0]))
 	for side := range runs {
-		r.printf("| %s | %s | %s | %.1f %% | %.4f | %d | %d | %d | %d / %d |\n", sideNames[side], number(percentile(waits[side], 0.5)),
-			number(percentile(waits[side], 0.99)), 100*slots[side], fair[side], least[side], refused[side], failed[side], light[side], hogs[side])
+		r.printf("| %s | %s | %s | %.1f %% | %.4f | %d | %d | %d | %d / %d |\n", sideNames[side], number(benchkit.Percentile(waits[side], 0.5)),
+			number(benchkit.Percentile(waits[side], 0.99)), 100*slots[side], fair[side], least[side], refused[side], failed[side], light[side], hogs[side])
 	}
 	if bound != nil {
-		r.printf("| the strict order in virtual time | %s | %s | | | | | | |\n", number(percentile(bound, 0.5)), number(percentile(bound, 0.99)))
+		r.printf("| the strict order in virtual time | %s | %s | | | | | | |\n", number(benchkit.Percentile(bound, 0.5)), number(benchkit.Percentile(bound, 0.99)))
 	}
 	name := "hog, " + strings.SplitN(where, ",", 2)[0] + ": "
 	for _, q := range []float64{0.5, 0.99} {
-		ours, strict := percentile(waits[sideGate], q), percentile(waits[sideStrict], q)
+		ours, strict := benchkit.Percentile(waits[sideGate], q), benchkit.Percentile(waits[sideStrict], q)
 		r.must(fmt.Sprintf("%slight p%g wait", name, 100*q), ours <= 1.1*strict, "<= 1.1x the strict bound", "%s s, bound %s s: %sx (direct %s s)",
-			number(ours), number(strict), number(ours/strict), number(percentile(waits[sideDirect], q)))
+			number(ours), number(strict), number(ours/strict), number(benchkit.Percentile(waits[sideDirect], q)))
 	}
 	r.must(name+"slot use", slots[sideGate] >= 0.99*slots[sideDirect], ">= 99 % of direct", "%.2f %% of direct", 100*slots[sideGate]/slots[sideDirect])
 	r.atLeast(name+"Jain over light tenants", fair[sideGate], 0.99, "")
 	r.must(name+"light refused", refused[sideGate] == 0, "0", "%d", refused[sideGate])
-	var all []series
+	var all []benchkit.Series
 	for side := range runs {
-		all = append(all, series{sideNames[side], points[side]})
+		all = append(all, benchkit.Series{Name: sideNames[side], Points: points[side]})
 	}
-	r.picture(picture, "Hog test over "+strings.SplitN(where, ",", 2)[0]+": waits of light tenants", "arrival, s", all)
+	r.picture(picture, "Hog test over "+strings.SplitN(where, ",", 2)[0]+": waits of light tenants", all)
 }
 
 func (r *report) aios(p *plan, direct, gate []float64) {
 	r.section("AIOS's experiment", "%d agents with %d calls each, %d slots, services lognormal from %g to %g s. Makespan in seconds, for each of %d seeds.\n\n",
-		aiosAgents, aiosCalls, hogSlots, aiosLeast, aiosMost, len(direct))
+		benchkit.AIOSAgents, benchkit.AIOSCalls, benchkit.HogSlots, benchkit.AIOSLeast, benchkit.AIOSMost, len(direct))
 	r.printf("| | mean | by seed |\n| --- | --- | --- |\n| plain concurrency | %s | %s |\n| trapgate | %s | %s |\n",
-		number(mean(direct)), numbers(direct), number(mean(gate)), numbers(gate))
-	ratio := mean(gate) / mean(direct)
-	r.must("AIOS's experiment: makespan", ratio <= 1.02, "<= 1.02x plain concurrency", "%s s against %s s: %.3fx", number(mean(gate)), number(mean(direct)), ratio)
+		number(benchkit.Mean(direct)), numbers(direct), number(benchkit.Mean(gate)), numbers(gate))
+	ratio := benchkit.Mean(gate) / benchkit.Mean(direct)
+	r.must("AIOS's experiment: makespan", ratio <= 1.02, "<= 1.02x plain concurrency", "%s s against %s s: %.3fx", number(benchkit.Mean(gate)), number(benchkit.Mean(direct)), ratio)
 }
 
 func numbers(v []float64) string {
@@ -97,7 +99,7 @@ func (r *report) pair(k pairing, cold float64, direct, gate []pairRun) {
 	}
 	r.shown(name+"longest wait", "%s s, direct %s s", number(sum(gate, longest)), number(sum(direct, longest)))
 	file := fmt.Sprintf("oneslot-%d-%.0fms.svg", k.tenants, k.to*1000)
-	r.picture(file, "One slot, "+k.name+": waits", "arrival, s", []series{{"direct", direct[0].waits}, {"trapgate", gate[0].waits}})
+	r.picture(file, "One slot, "+k.name+": waits", []benchkit.Series{{Name: "direct", Points: direct[0].waits}, {Name: "trapgate", Points: gate[0].waits}})
 }
 
 func (r *report) abandon(rows []desertion) {
@@ -108,11 +110,11 @@ func (r *report) abandon(rows []desertion) {
 		if d.through {
 			who = "trapgate"
 		}
-		r.printf("| %s | %s | %s | %s | %d |\n", d.state, who, number(median(d.free)), number(percentile(d.free, 1)), len(d.free))
+		r.printf("| %s | %s | %s | %s | %d |\n", d.state, who, number(benchkit.Median(d.free)), number(benchkit.Percentile(d.free, 1)), len(d.free))
 	}
 	for _, d := range rows {
 		if !d.through {
-			r.shown("abandoned unary call in "+d.state+", engine alone: slot free after", "%s s", number(median(d.free)))
+			r.shown("abandoned unary call in "+d.state+", engine alone: slot free after", "%s s", number(benchkit.Median(d.free)))
 			continue
 		}
 		limit, what := 0.05, "<= 50 ms"
@@ -120,7 +122,7 @@ func (r *report) abandon(rows []desertion) {
 			// The stream beside it takes its share of the engine, and a batch may have begun just then.
 			limit, what = 0.05+1.25*d.batch, fmt.Sprintf("the batch under way (%s s)", number(d.batch))
 		}
-		worst := percentile(d.free, 1)
+		worst := benchkit.Percentile(d.free, 1)
 		r.must("abandoned unary call in "+d.state+": slot free after (worst)", worst <= limit, what, "%s s", number(worst))
 	}
 }
@@ -129,8 +131,8 @@ func (r *report) cancels(run cancelRun) {
 	ms := func(v float64) string { return number(v * 1e3) }
 	r.section("A waiting call is cancelled", "In the engine, %d calls waiting: `Cancel` returns with the place free after p50 %s, p99 %s, worst %s ms. "+
 		"Through the gate, whose queue has one place: an agent leaves, and the next one asks a millisecond later: %d of %d got the place at once, the latest call that got it was sent after %s ms.\n",
-		run.queued, ms(percentile(run.engine, 0.5)), ms(percentile(run.engine, 0.99)), ms(percentile(run.engine, 1)), run.taken, run.tries, ms(percentile(run.seen, 1)))
-	r.must("cancel frees its place, in the engine (p99)", percentile(run.engine, 0.99) < 0.001, "< 1 ms", "%s ms (worst %s)", ms(percentile(run.engine, 0.99)), ms(percentile(run.engine, 1)))
+		run.queued, ms(benchkit.Percentile(run.engine, 0.5)), ms(benchkit.Percentile(run.engine, 0.99)), ms(benchkit.Percentile(run.engine, 1)), run.taken, run.tries, ms(benchkit.Percentile(run.seen, 1)))
+	r.must("cancel frees its place, in the engine (p99)", benchkit.Percentile(run.engine, 0.99) < 0.001, "< 1 ms", "%s ms (worst %s)", ms(benchkit.Percentile(run.engine, 0.99)), ms(benchkit.Percentile(run.engine, 1)))
 	r.must("cancel frees its place, through the gate: free 1 ms after the agent left", run.taken == run.tries, "always", "%d of %d", run.taken, run.tries)
 }
 
@@ -151,7 +153,7 @@ func (r *report) limits(p *plan, list []*provider, s *s3Run) {
 		"What ended from %g to %g s. Refused because the queue was full: %.0f %%.\n", s3Limit, s3Rate, s3Max, s3Queue, s.lengths, s.from, p.limitsFor, 100*s.refused)
 	r.atMost("S3: worst sliding 60 s over the limit", s.worst, 1.10, "x")
 	r.atLeast("S3: use of the limit", 100*s.use, 97, " %")
-	r.picture("s3-real.svg", "S3 in real time: waits", "arrival, s", []series{{"trapgate", s.waits}})
+	r.picture("s3-real.svg", "S3 in real time: waits", []benchkit.Series{{Name: "trapgate", Points: s.waits}})
 }
 
 func (r *report) sidecars(run *sidecarRun) {
@@ -167,22 +169,18 @@ func (r *report) sidecars(run *sidecarRun) {
 		r.atMost("4 sidecars: distance from weighted max-min, "+when, 100*run.distance[i], 10, " %")
 	}
 	r.must("4 sidecars: failures", run.failed == 0, "none", "%d", run.failed)
-	var all []series
+	var all []benchkit.Series
 	for i, uses := range run.uses {
-		s := series{name: fmt.Sprintf("sidecar %d", i+1)}
-		for _, u := range uses {
-			s.points = append(s.points, point{u.at, u.n})
-		}
-		all = append(all, s)
+		all = append(all, benchkit.Series{Name: fmt.Sprintf("sidecar %d", i+1), Points: uses})
 	}
-	r.pictures["sidecars.svg"] = speedPlot("Four sidecars: tokens a second", all)
+	r.pictures["sidecars.svg"] = benchkit.SpeedPlot("Four sidecars: tokens a second", all)
 	r.printf("\n![tokens a second](sidecars.svg)\n")
 }
 
 func (r *report) added(p *plan, run *addedRun) {
 	r.section("What the section adds where there is room for all", "Whole exchanges at c=1 over one connection, in turns of %d with the section and without; %d rounds of %d each, medians over the rounds, in microseconds.\n\n"+
 		"| | p50 | p99 |\n| --- | --- | --- |\n| without | %s | %s |\n| added | %s | %s |\n", addedBlock, len(run.p50), p.addedEach,
-		number(median(run.off50)), number(median(run.off99)), number(median(run.p50)), number(median(run.p99)))
-	r.atMost("schedule with capacity free: added p50", median(run.p50), 5, " us")
-	r.atMost("schedule with capacity free: added p99", median(run.p99), 50, " us")
+		number(benchkit.Median(run.off50)), number(benchkit.Median(run.off99)), number(benchkit.Median(run.p50)), number(benchkit.Median(run.p99)))
+	r.atMost("schedule with capacity free: added p50", benchkit.Median(run.p50), 5, " us")
+	r.atMost("schedule with capacity free: added p99", benchkit.Median(run.p99), 50, " us")
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,33 +13,15 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestStats(t *testing.T) {
-	v := []float64{4, 1, 3, 2}
-	if p := percentile(v, 0.5); p != 3 {
-		t.Errorf("p50 %g", p)
-	}
-	if p := percentile(v, 1); p != 4 {
-		t.Errorf("worst %g", p)
-	}
-	if m := median(append(v, math.NaN())); m != 2.5 {
-		t.Errorf("median %g", m)
-	}
-	if !math.IsNaN(percentile(nil, 0.5)) || !math.IsNaN(median(nil)) {
-		t.Error("nothing has a percentile")
-	}
-	if j := jain([]float64{1, 1, 1, 1}); j != 1 {
-		t.Errorf("equal: %g", j)
-	}
-	if j := jain([]float64{1, 0, 0, 0}); j != 0.25 {
-		t.Errorf("one has all: %g", j)
-	}
-	uses := []use{{100, 5}, {0, 1}, {59, 2}, {60, 4}, {61, 8}}
+func TestWindow(t *testing.T) {
+	uses := []benchkit.Point{{At: 100, Value: 5}, {At: 0, Value: 1}, {At: 59, Value: 2}, {At: 60, Value: 4}, {At: 61, Value: 8}}
 	if w := worstWindow(uses, 60, 0, 100); w != 14 {
 		t.Errorf("worst window %g: what came 60 s before is no longer in it", w)
 	}
@@ -77,14 +57,14 @@ func TestLightFirst(t *testing.T) {
 
 func TestVirtualBound(t *testing.T) {
 	waits := virtualBound(2)
-	if p := percentile(waits, 0.5); len(waits) < 200 || p < 0.1 || p > 0.6 {
+	if p := benchkit.Percentile(waits, 0.5); len(waits) < 200 || p < 0.1 || p > 0.6 {
 		t.Errorf("%d waits, p50 %g", len(waits), p)
 	}
 }
 
 func TestJudge(t *testing.T) {
 	agents := simLoad.agents(1, "", "", "")
-	first := hogCalls // the first light agent
+	first := benchkit.HogCalls // the first light agent
 	answers := []answer{
 		{Agent: 0, Asked: 20, Ended: 30},
 		{Agent: first, Asked: 5, Ended: 9}, // before what counts
@@ -94,13 +74,13 @@ func TestJudge(t *testing.T) {
 		{Agent: first + 2, Asked: 30, Ended: 31, Error: "429"},
 	}
 	run := judge(agents, answers, func(*answer) float64 { return 2 })
-	if len(run.waits) != 3 || run.waits[0].wait != 3 || run.waits[2].wait != 0 {
+	if len(run.waits) != 3 || run.waits[0].Value != 3 || run.waits[2].Value != 0 {
 		t.Errorf("waits %v", run.waits)
 	}
 	if run.refused != 2 || run.failed != 1 || run.served != 2 || run.hogsServed != 1 || run.least != 0 {
 		t.Errorf("%+v", run)
 	}
-	if want := jain(append([]float64{0.5, 1}, make([]float64, hogLights-2)...)); run.jain != want {
+	if want := benchkit.Jain(append([]float64{0.5, 1}, make([]float64, benchkit.HogLights-2)...)); run.jain != want {
 		t.Errorf("jain %g, not %g", run.jain, want)
 	}
 }
@@ -191,6 +171,35 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// Parts run at the same time; one that fails keeps nobody from being reported, and the order stays.
+func TestSideBySide(t *testing.T) {
+	turn := make(chan int)
+	reports, _, err := sideBySide(&plan{}, []part{
+		{"a", func(*plan, *report) error { turn <- 1; return errors.New("broken") }}, // ends only while the other runs
+		{"b", func(_ *plan, r *report) error { <-turn; r.shown("b", "measured"); return nil }},
+	})
+	if err == nil || err.Error() != "a: broken" || len(reports) != 2 || reports[0].part != "a" || reports[1].part != "b" {
+		t.Fatalf("%v, %v", reports, err)
+	}
+	for i, target := range []string{"runs to its end", ""} {
+		if f := reports[i].figures; len(f) != 1 || f[0].target != target || f[0].met {
+			t.Errorf("report %d: %+v", i, f)
+		}
+	}
+}
+
+func TestBusy(t *testing.T) {
+	first, known := busy()
+	if !known {
+		t.Skip("SKIP: /proc/stat is not here")
+	}
+	for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
+	}
+	if second, _ := busy(); second-first < 0.1 || second-first > 60 {
+		t.Errorf("a core that worked for 0.3 s counts %g s", second-first)
+	}
+}
+
 // What the parts hand to Trapgate is a configuration that it takes.
 func TestSetups(t *testing.T) {
 	m := &models{urls: []string{"http://127.0.0.1:9"}}
@@ -215,35 +224,20 @@ func TestSetups(t *testing.T) {
 	}
 }
 
-func TestPlots(t *testing.T) {
-	all := []series{{"direct <1>", []point{{0, 0}, {5, 3}, {60, 40}}}, {"trapgate", nil}}
-	for name, text := range map[string]string{"waits": plot("T & t", "s", all), "speed": speedPlot("t", all), "empty": plot("t", "s", nil)} {
-		d := xml.NewDecoder(strings.NewReader(text))
-		for {
-			_, err := d.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-		}
-		if strings.Contains(text, "NaN") {
-			t.Errorf("%s holds NaN", name)
-		}
-	}
-}
-
 func TestReport(t *testing.T) {
-	r := newReport(&plan{quick: true, driver: netAgents{}})
+	r := newReport("part")
 	r.atMost("too much", 1.2, 1.1, "x")
 	r.atLeast("enough", 97.5, 97, " %")
 	r.shown("only shown", "%d", 7)
-	r.broken("part", errors.New("first line\nsecond"))
-	text := r.markdown()
+	r.broken(errors.New("first line\nsecond"))
+	r.took = 61 * time.Second
+	g := newPage(&plan{quick: true, driver: netAgents{}})
+	g.reports, g.beside = []*report{r}, "Side by side."
+	text := g.markdown()
 	for _, want := range []string{
 		"| too much | 1.20x | <= 1.10x | **not met** |", "| enough | 97.5 % | >= 97.0 % | met |", "| only shown | 7 |  |  |",
 		"| part | first line | runs to its end | **not met** |",
+		"| part | 1m1s |", "\nSide by side.\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -252,20 +246,12 @@ func TestReport(t *testing.T) {
 }
 
 func TestLengths(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "l.csv")
-	if err := os.WriteFile(file, []byte("TIMESTAMP,ContextTokens,GeneratedTokens\nx,10,5\nx,0,7\nx,10,0\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	list, from, err := readLengths(file)
-	if err != nil || from != "l.csv" || len(list) != 2 || list[0] != (length{10, 5}) || list[1] != (length{1, 7}) {
-		t.Errorf("%v %q %v", list, from, err)
-	}
-	if _, _, err := readLengths(file + "x"); err == nil {
+	if _, _, err := lengthsOr(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there passes")
 	}
 	sum := 0
 	for _, l := range drawnLengths() {
-		sum += l.in
+		sum += l.In
 	}
 	if mean := sum / 5000; mean < 800 || mean > 1600 {
 		t.Errorf("drawn lengths have a mean of %d", mean)

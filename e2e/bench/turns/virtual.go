@@ -1,12 +1,16 @@
 package main
 
-import "math"
+import (
+	"math"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
+)
 
 // virtualBound is what light tenants wait in virtual time when no hog's call goes while a light one waits.
 func virtualBound(seeds int) (waits []float64) {
 	for seed := range seeds {
 		agents := simLoad.agents(uint64(seed+1), "", "", "")
-		waits = append(waits, lightFirst(agents, hogSlots)...)
+		waits = append(waits, lightFirst(agents, benchkit.HogSlots)...)
 	}
 	return waits
 }
@@ -30,7 +34,7 @@ func lightFirst(agents []agent, slots int) (waits []float64) {
 		for i := range all {
 			now = min(now, all[i].ask, all[i].done)
 		}
-		if now >= hogFor { // nobody asks any more, and who waits now has been counted when it asked
+		if now >= benchkit.HogFor { // nobody asks any more, and who waits now has been counted when it asked
 			return waits
 		}
 		for i := range all {
@@ -56,7 +60,7 @@ func lightFirst(agents []agent, slots int) (waits []float64) {
 			}
 			s := &all[best]
 			s.waiting, s.done = false, now+agents[best].Calls[s.next].service
-			if agents[best].tenant > 0 && s.asked >= hogFrom {
+			if agents[best].tenant > 0 && s.asked >= benchkit.HogFrom {
 				waits = append(waits, now-s.asked)
 			}
 		}

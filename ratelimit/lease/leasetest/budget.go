@@ -126,3 +126,110 @@ func budgetEmpty(w *world) {
 	w.equal("gets what it needs of the rest", fresh.ask(833, 833), 833)
 	w.equal("all", fresh.g.Total, 2000)
 }
+
+// lopsided is a budget of which the last of four has spent 1200, more than its static share of 1000, since the others heard of the
+// store last, and rests: it is silent for longer than a TTL. Then the store is lost.
+func (w *world) lopsided() (ps []*peer) {
+	w.t.Helper()
+	ps = w.peers(4, lease.Budget, 4000)
+	for _, p := range ps {
+		p.wants(100)
+	}
+	w.grownUp(ps...)
+	d := ps[3]
+	w.equal("a block above the static share", d.ask(1200, 1200), 1200)
+	d.spend(1200)
+	d.r.Demands = nil
+	d.ask(0, 0)
+	w.Lose()
+	return ps
+}
+
+// spendAll has each peer of ps take and use what it can get in a second, and returns what that was.
+func (w *world) spendAll(ps []*peer) (n int64) {
+	w.t.Helper()
+	w.clock.Advance(time.Second)
+	for _, p := range ps {
+		got := p.ask(4000, 1)
+		p.spend(got)
+		n += got
+	}
+	return n
+}
+
+func budgetLearns(w *world) {
+	ps := w.lopsided()
+	abc := ps[:3]
+	spent := int64(0)
+	for range 12 { // far beyond the TTL
+		spent += w.spendAll(abc)
+	}
+	w.equal("three have no more than their static shares", spent, 3000)
+	w.equal("the last one's spending", ps[3].ask(100, 0), 0)
+	w.equal("is known now", ps[3].g.Total, 4200)
+
+	// The same, with the last one heard in time.
+	w.key = unique(w.key)
+	ps = w.lopsided()
+	ps[3].ask(0, 0)
+	w.equal("what is known of the lost record", ps[3].g.Total, 1200)
+	spent = 0
+	for range 12 {
+		spent += w.spendAll(ps[:3])
+		ps[3].ask(0, 0)
+	}
+	w.equal("all that is left", spent, 2800)
+}
+
+func budgetUntold(w *world) {
+	ps := w.lopsided()
+	ab := ps[:2] // the third and the last died
+	spent := int64(0)
+	for range 29 {
+		spent += w.spendAll(ab)
+	}
+	w.equal("static shares until the grace is over", spent, 2000)
+	for range 8 {
+		spent += w.spendAll(ab)
+	}
+	w.equal("and then what nobody has claimed", spent, 4000)
+}
+
+// restart is another start of p's sidecar, which has written down what was used.
+func (p *peer) restart() *peer {
+	q := p.w.peer(lease.Budget, p.r.Limit, p.r.Sidecars).wants(100)
+	q.r.Sidecar, q.r.Prior = p.r.Sidecar, p.r.Prior+p.r.Used
+	return q
+}
+
+func budgetRestart(w *world) {
+	ps := w.peers(2, lease.Budget, 4000)
+	a, b := ps[0].wants(100), ps[1].wants(100)
+	a.r.Sidecar, b.r.Sidecar = "a", "b"
+	w.grownUp(a, b)
+	a.ask(500, 0)
+	a.spend(400)
+	a.ask(0, 0)
+	a = a.restart() // and did not leave
+	a.ask(0, 0)
+	w.equal("what the store knows is counted once", a.g.Total, 500)
+	w.equal("a block", a.ask(300, 0), 300)
+	a.spend(300)
+	a.leave()
+	a.r.Leave = false
+	a = a.restart()
+	a.ask(0, 0)
+	w.equal("again", a.g.Total, 800)
+	w.clock.Advance(40 * time.Second)
+	b.ask(0, 0)
+	w.equal("when the first start is forgotten, with its block", b.g.Total, 800)
+	b.ask(1000, 0)
+	b.spend(1000)
+	b.ask(0, 0)
+	w.Lose() // while both start again
+	a, b = a.restart(), b.restart()
+	w.equal("of a static share of 2000", a.ask(4000, 1), 1300)
+	w.equal("what is written down is known", a.g.Total, 700+1300)
+	w.equal("of another", b.ask(1000, 1000), 1000)
+	w.equal("all", b.g.Total, 4000)
+}

@@ -67,6 +67,9 @@ func drawReport(t *rapid.T, base lease.Report, seqs map[string]uint64) lease.Rep
 		r.Back = amount.Draw(t, "back")
 	case lease.Budget:
 		r.Used, r.Known, r.Was = amount.Draw(t, "used"), amount.Draw(t, "known"), amount.Draw(t, "was")
+		if r.Prior = amount.Draw(t, "prior"); rapid.Bool().Draw(t, "lasts") {
+			r.Sidecar = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "sidecar")
+		}
 		r.Alone = amount.Draw(t, "alone") * int64(rapid.IntRange(0, 1).Draw(t, "is alone"))
 	case lease.Slots:
 		r.Used = amount.Draw(t, "used")

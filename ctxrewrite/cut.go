@@ -1,0 +1,214 @@
+package ctxrewrite
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/trapgate/trapgate/ctxrewrite/store"
+	"github.com/trapgate/trapgate/ctxrewrite/tokens"
+	"github.com/trapgate/trapgate/internal/wire"
+)
+
+// A trimmed is a text of the tail that did not fit and was cut inside. It stays so in all later requests of the line.
+type trimmed struct {
+	message int
+	chain   uint64 // after the message
+	nth     int    // which of the message's texts
+	with    []byte // what stands in its place: a raw JSON string
+	saved   int32  // estimated tokens
+}
+
+// leastLeft is how much of a text is left at least, in estimated tokens.
+const leastLeft = 200
+
+// trimmed is what the cuts behind a cover save in this request.
+func (f *fit) trimmed(cover int) (saved int) {
+	chain := f.conv.line.chain
+	for i := range f.conv.trims {
+		if t := &f.conv.trims[i]; t.message >= cover && t.message < len(chain) && chain[t.message] == t.chain {
+			saved += int(t.saved)
+		}
+	}
+	return f.scaled(saved)
+}
+
+// trim cuts inside what no epoch may leave out, when that is over the window, and repeats the cuts made before.
+func (f *fit) trim(ep *Epoch) {
+	cover := 0
+	if ep != nil {
+		cover = ep.Cover
+	}
+	if over := f.plan.To - f.usable; over > 0 {
+		f.shorten(cover, f.unscaled(over)+1)
+		f.plan.To = f.sizeWith(ep)
+		f.plan.raw = f.unscaled(f.plan.To)
+	}
+	v, chain := f.r.View, f.conv.line.chain
+	for i := range f.conv.trims {
+		t := &f.conv.trims[i]
+		if t.message < cover || t.message >= len(chain) || chain[t.message] != t.chain {
+			continue
+		}
+		m := v.Msgs[t.message]
+		if at := m.Text.From + int32(t.nth); at < m.Text.To {
+			f.plan.Cut = true
+			if f.c.Mode == On {
+				f.r.Call.Replace(v.Texts[at], t.with)
+			}
+		}
+	}
+}
+
+// A candidate is a text that may be cut.
+type candidate struct {
+	message, nth int
+	tokens       int
+	result       bool
+}
+
+// shorten cuts the largest tool results, then the largest user texts, until so many estimated tokens are saved.
+func (f *fit) shorten(cover, over int) {
+	var kept []store.Content
+	for _, c := range f.candidates(cover) {
+		if over <= 0 {
+			break
+		}
+		left := max(leastLeft, c.tokens-over-c.tokens/50)
+		if left >= c.tokens {
+			continue
+		}
+		v := f.r.View
+		raw := v.Raw(v.Texts[int(v.Msgs[c.message].Text.From)+c.nth])
+		handle := handleOf(raw)
+		with := cutText(raw, left, c.tokens, handle, c.result)
+		saved := c.tokens - tokens.Estimate(with)
+		if saved <= 0 {
+			continue
+		}
+		over -= saved
+		kept = append(kept, store.Content{Handle: handle, Body: bytes.Clone(raw)})
+		f.conv.trims = append(f.conv.trims, trimmed{c.message, f.conv.line.chain[c.message], c.nth, with, int32(saved)})
+	}
+	if n := len(f.conv.trims) - maxTrims; n > 0 {
+		f.conv.trims = slices.Delete(f.conv.trims, 0, n)
+	}
+	if len(kept) > 0 {
+		f.e.counts.cuts.Add(1)
+		f.e.keep(f.conv.key, kept)
+	}
+}
+
+// maxTrims bounds what a conversation remembers of its cuts.
+const maxTrims = 256
+
+// candidates are the texts behind a cover that may be cut: tool results before user texts, the largest first.
+func (f *fit) candidates(cover int) (all []candidate) {
+	v := f.r.View
+	for i := cover; i < len(v.Msgs); i++ {
+		m := &v.Msgs[i]
+		done := slices.ContainsFunc(f.conv.trims, func(t trimmed) bool { return t.message == i && t.chain == f.conv.line.chain[i] })
+		if done || m.Role != wire.User && m.Result.To == m.Result.From {
+			continue
+		}
+		for n := m.Text.From; n < m.Text.To; n++ {
+			result := slices.ContainsFunc(v.Results[m.Result.From:m.Result.To], func(r wire.ToolResult) bool { return n >= r.Text.From && n < r.Text.To })
+			if size := tokens.Estimate(v.Raw(v.Texts[n])); size > 2*leastLeft {
+				all = append(all, candidate{i, int(n - m.Text.From), size, result})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		if a.result != b.result {
+			if a.result {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.tokens, a.tokens)
+	})
+	return all
+}
+
+// handleOf names a content by its hash.
+func handleOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "ctx:" + hex.EncodeToString(sum[:6])
+}
+
+// cutText leaves of a raw JSON string of size tokens about left: its beginning, lines that tell of errors, and its end, which is
+// where errors stand.
+func cutText(raw []byte, left, size int, handle string, result bool) []byte {
+	text := raw[1 : len(raw)-1]
+	keep := len(text) * left / size
+	head := safeCut(text, keep*11/20)
+	tail := max(head, safeCut(text, len(text)-keep*7/20))
+	how := "it is kept as " + handle
+	if result {
+		how = "call the tool again for a part of it; it is kept as " + handle
+	}
+	out := make([]byte, 0, keep+256)
+	out = append(append(out, '"'), text[:head]...)
+	out = fmt.Appendf(out, `\n[... %d of %d bytes are left out here because they do not fit the context window; %s ...]\n`, tail-head, len(text), how)
+	for _, line := range errorLines(text[head:tail], keep/10) {
+		out = append(append(out, line...), `\n`...)
+	}
+	return append(append(out, text[tail:]...), '"')
+}
+
+// safeCut moves an offset into escaped content back to where a character begins.
+func safeCut(text []byte, at int) int {
+	at = min(max(at, 0), len(text))
+	for at > 0 && at < len(text) && text[at]&0xC0 == 0x80 { // inside a UTF-8 sequence
+		at--
+	}
+	for from := max(0, at-12); from < at; from++ { // inside an escape, or between two that are one character
+		if text[from] != '\\' || from > 0 && backslashes(text[:from])%2 == 1 {
+			continue
+		}
+		n := 2
+		if from+1 < len(text) && text[from+1] == 'u' {
+			if n = 6; from+8 < len(text) && (text[from+2]|32) == 'd' && text[from+3] >= '8' && text[from+6] == '\\' {
+				n = 12
+			}
+		}
+		if from+n > at {
+			return from
+		}
+	}
+	return at
+}
+
+func backslashes(text []byte) (n int) {
+	for n < len(text) && text[len(text)-1-n] == '\\' {
+		n++
+	}
+	return n
+}
+
+// errorLines are the lines of escaped content that tell of errors, in order, of most bytes in all.
+func errorLines(text []byte, most int) (lines [][]byte) {
+	for line := range bytes.SplitSeq(text, []byte(`\n`)) {
+		if len(line) == 0 || len(line) > 400 || !tellsError(line) {
+			continue
+		}
+		if most -= len(line) + 2; most < 0 || safeCut(line, len(line)) != len(line) {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func tellsError(line []byte) bool {
+	low := bytes.ToLower(line)
+	for _, word := range [...]string{"error", "exception", "traceback", "fatal", "panic", "failed", "denied"} {
+		if bytes.Contains(low, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package digest
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/trapgate/trapgate/ctxrewrite/tokens"
+)
+
+// banner begins our text. What stands behind it in a text of the agent is ours and is not read again.
+const banner = "[Context notes: "
+
+// A part is a section before it is joined: escaped content.
+type part struct {
+	name, title string
+	lines       []string
+}
+
+// render sets text and tokens.
+func (d *Digest) render() {
+	parts := d.state.parts()
+	if len(parts) == 0 {
+		return
+	}
+	d.text = append(d.text, `\n\n`+banner...)
+	d.text = strconv.AppendInt(d.text, int64(d.state.Messages), 10)
+	d.text = append(d.text, ` earlier messages were taken out; this is kept of them, quotes verbatim.]`...)
+	for _, p := range parts {
+		d.text = p.append(d.text)
+	}
+	d.text = append(d.text, `\n[End of context notes]`...)
+	d.tokens = tokens.Estimate(unescape(d.text))
+}
+
+func (p *part) append(dst []byte) []byte {
+	dst = append(append(dst, `\n`...), p.title...)
+	for _, l := range p.lines {
+		dst = append(dst, `\n`...)
+		if marker([]byte(l)) == 0 {
+			dst = append(dst, "- "...)
+		}
+		dst = append(dst, l...)
+	}
+	return dst
+}
+
+// Sections are the parts of the text, in their order.
+func (d *Digest) Sections() []Section {
+	if d == nil {
+		return nil
+	}
+	var out []Section
+	for _, p := range d.state.parts() {
+		text := strings.TrimPrefix(string(unescape(p.append(nil))), "\n")
+		out = append(out, Section{p.name, text, tokens.Estimate([]byte(text))})
+	}
+	return out
+}
+
+func (s *state) parts() []part {
+	var out []part
+	add := func(name, title string, lines []string, always bool) {
+		if len(lines) > 0 || always {
+			out = append(out, part{name, title, lines})
+		}
+	}
+	add("rules", "Rules that were given and still hold:", s.rules(), false)
+	add("goal", "Goal: the task above.", nil, s.Messages > 0)
+	add("summary", s.summarySection(), nil, s.Summary != "")
+	add("user", "User, newest first:", raws(s.Users), false)
+	add("decisions", "Decisions:", raws(s.Decisions), false)
+	var facts []string
+	for _, f := range s.Facts {
+		facts = append(facts, f.Raw)
+	}
+	add("facts", "Facts:", facts, false)
+	title, lines := s.work()
+	add("work", title, lines, title != "")
+	if files := s.files(); files != "" {
+		add("files", "Files: "+files, nil, true)
+	}
+	add("errors", "Errors met:", raws(s.Errors), false)
+	add("open", "Open:", raws(s.Open), false)
+	if s.Next.Raw != "" {
+		add("next", "Last plan: "+s.Next.Raw, nil, true)
+	}
+	var stubs []string
+	for _, t := range s.Stubs {
+		stubs = append(stubs, t.Raw)
+	}
+	add("stubs", "Offloaded results (to see one, call NAME again with the same arguments if it only reads):", stubs, false)
+	if len(s.Spans) > 0 {
+		spans := "Offloaded messages: span " + strings.Join(s.Spans, ", span ")
+		if s.Index != "" {
+			spans += "; older: " + s.Index
+		}
+		add("spans", spans, nil, true)
+	}
+	return out
+}
+
+func (s *state) rules() []string {
+	lines := slices.Clone(s.Operator)
+	for _, p := range s.Pins {
+		if !slices.Contains(s.Operator, p.Raw) {
+			lines = append(lines, p.Raw)
+		}
+	}
+	return lines
+}
+
+func raws(list []item) []string {
+	var out []string
+	for _, it := range list {
+		out = append(out, it.Raw)
+	}
+	return out
+}
+
+// work is the log of calls: one line for each tool, the newest tool first, with its newest arguments as far as they fit.
+func (s *state) work() (string, []string) {
+	var lines []string
+	var names []string
+	left := s.WorkBudget
+	for i := len(s.Calls) - 1; i >= 0; i-- {
+		c := &s.Calls[i]
+		k := slices.Index(names, c.Tool)
+		if left -= c.Cost; left < 0 {
+			break
+		}
+		entry := c.entry()
+		if k < 0 {
+			names = append(names, c.Tool)
+			lines = append(lines, c.Tool+": "+entry)
+		} else {
+			lines[k] += " | " + entry
+		}
+	}
+	if len(lines) == 0 {
+		return "", nil
+	}
+	return "Work done, newest first:", lines
+}
+
+func (c *call) entry() string {
+	e := c.Args
+	if e == "" {
+		e = "()"
+	}
+	if c.Count > 1 {
+		e += " x" + strconv.Itoa(c.Count)
+	}
+	if c.Failed {
+		e += " FAILED"
+	}
+	return e
+}
+
+// files are the files touched, the last first.
+func (s *state) files() string {
+	var out []string
+	left := s.WorkBudget
+	for i := len(s.Files) - 1; i >= 0; i-- {
+		f := &s.Files[i]
+		if left -= f.Cost; left < 0 {
+			break
+		}
+		e := f.Path
+		if f.Count > 1 {
+			e += " x" + strconv.Itoa(f.Count)
+		}
+		out = append(out, e)
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,146 @@
+package ctxrewrite
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/trapgate/trapgate/ctxrewrite/digest"
+	"github.com/trapgate/trapgate/ctxrewrite/store"
+	"github.com/trapgate/trapgate/internal/wire"
+)
+
+// How long the store may take: where a request waits for it, once for each conversation that is new to this process and long; and
+// beside the path.
+const (
+	loadTimeout = 50 * time.Millisecond
+	keepTimeout = 5 * time.Second
+)
+
+// load reads what the store knows of a conversation that this process has not seen.
+func (f *fit) load() {
+	if f.conv.loaded {
+		return
+	}
+	f.conv.loaded = true
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	records, err := f.e.store.Epochs(ctx, f.conv.key)
+	if err != nil {
+		f.e.log.Warn("context: epochs made before could not be read; new ones will be made", "session", f.conv.key.Session, "err", err)
+		return
+	}
+	byChain := map[uint64]*Epoch{}
+	for _, record := range records {
+		ep, parent, err := unmarshalEpoch(record)
+		if err != nil {
+			f.e.log.Warn("context: an epoch made before cannot be used", "session", f.conv.key.Session, "err", err)
+			continue
+		}
+		if ep.parent = byChain[parent]; parent != 0 && ep.parent == nil {
+			continue
+		}
+		byChain[ep.Chain] = ep
+		f.conv.add(ep)
+	}
+}
+
+// settle stores an epoch and what it offloaded, and returns the one that stands: another replica's when that was first.
+func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
+	if e.config.Load().Mode == Observe {
+		return ep // nobody's request has it
+	}
+	contents := make([]store.Content, len(off))
+	for i, o := range off {
+		contents[i] = store.Content{Handle: o.Handle, Tool: o.Tool, Args: o.Args, Body: o.Content}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	if err := e.store.PutContents(ctx, key, contents); err != nil {
+		e.log.Warn("context: contents that left a request could not be stored", "session", key.Session, "err", err)
+	}
+	record, err := ep.marshal()
+	if err != nil {
+		e.log.Error("context: an epoch cannot be stored", "session", key.Session, "err", err)
+		return ep
+	}
+	stands, err := e.store.PutEpoch(ctx, key, ep.Chain, record)
+	if err != nil {
+		e.log.Warn("context: an epoch could not be stored", "session", key.Session, "err", err)
+		return ep
+	}
+	if string(stands) == string(record) {
+		return ep
+	}
+	other, parent, err := unmarshalEpoch(stands)
+	if err != nil || parent != ep.parentChain() || other.Task != ep.Task || other.Cover != ep.Cover {
+		return ep
+	}
+	other.parent = ep.parent
+	return other
+}
+
+// keep stores contents beside the path.
+func (e *Engine) keep(key store.Key, contents []store.Content) {
+	e.running.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+		defer cancel()
+		if err := e.store.PutContents(ctx, key, contents); err != nil {
+			e.log.Warn("context: contents that left a request could not be stored", "session", key.Session, "err", err)
+		}
+	})
+}
+
+func (ep *Epoch) parentChain() uint64 {
+	if ep.parent == nil {
+		return 0
+	}
+	return ep.parent.Chain
+}
+
+// epochVersion begins every stored epoch.
+const epochVersion = 1
+
+var errEpoch = errors.New("not an epoch of this version")
+
+// marshal is the stored form: version, dialect, numbers as varints, chain, notes and the parent's chain, then the digest.
+func (ep *Epoch) marshal() ([]byte, error) {
+	d, err := ep.digest.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	b := []byte{epochVersion, byte(ep.dialect)}
+	for _, n := range [...]int{ep.Number, ep.Task, ep.Cover} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	for _, n := range [...]uint64{ep.Chain, ep.Notes, ep.parentChain()} {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
+	return append(b, d...), nil
+}
+
+func unmarshalEpoch(b []byte) (ep *Epoch, parent uint64, err error) {
+	if len(b) < 2 || b[0] != epochVersion {
+		return nil, 0, errEpoch
+	}
+	ep = &Epoch{dialect: wire.Dialect(b[1])}
+	b = b[2:]
+	for _, to := range [...]*int{&ep.Number, &ep.Task, &ep.Cover} {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > 1<<31 {
+			return nil, 0, errEpoch
+		}
+		*to, b = int(n), b[size:]
+	}
+	if len(b) < 24 || ep.Cover <= ep.Task+1 && ep.Cover < 1 {
+		return nil, 0, errEpoch
+	}
+	ep.Chain, ep.Notes, parent = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	d := new(digest.Digest)
+	if err := d.UnmarshalBinary(b[24:]); err != nil {
+		return nil, 0, err
+	}
+	ep.hold(d)
+	return ep, parent, nil
+}

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a Store of one process that forgets when it ends.
+type Memory struct {
+	opt      Options
+	mu       sync.Mutex
+	sessions map[Key]*session
+	bytes    int64
+	swept    time.Time // when sessions were removed last whose time to live was over
+}
+
+type session struct {
+	epochs   []epoch
+	contents map[string]Content
+	handles  []string // of contents, oldest first
+	bytes    int64
+	used     time.Time
+}
+
+type epoch struct {
+	chain  uint64
+	record []byte
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory makes an empty store.
+func NewMemory(opt Options) *Memory {
+	opt = opt.withDefaults(DefaultMemoryBytes)
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Memory{opt: opt, sessions: map[Key]*session{}}
+}
+
+// PutEpoch implements Store.
+func (m *Memory) PutEpoch(_ context.Context, k Key, chain uint64, record []byte) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.touch(k)
+	for i := range s.epochs {
+		if s.epochs[i].chain == chain {
+			return bytes.Clone(s.epochs[i].record), nil
+		}
+	}
+	s.epochs = append(s.epochs, epoch{chain, bytes.Clone(record)})
+	m.grow(s, len(record))
+	m.bound(k)
+	return bytes.Clone(record), nil
+}
+
+// Epochs implements Store.
+func (m *Memory) Epochs(_ context.Context, k Key) (all [][]byte, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.find(k); s != nil {
+		for i := range s.epochs {
+			all = append(all, bytes.Clone(s.epochs[i].record))
+		}
+	}
+	return all, nil
+}
+
+// PutContents implements Store.
+func (m *Memory) PutContents(_ context.Context, k Key, contents []Content) error {
+	kept, err := keepable(contents)
+	if len(kept) == 0 {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.touch(k)
+	for _, c := range kept {
+		if _, stands := s.contents[c.Handle]; !stands {
+			c.Body = bytes.Clone(c.Body)
+			s.contents[c.Handle] = c
+			s.handles = append(s.handles, c.Handle)
+			m.grow(s, c.size())
+		}
+	}
+	m.bound(k)
+	return err
+}
+
+// Content implements Store.
+func (m *Memory) Content(_ context.Context, tenant, handle string) (Content, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, s := range m.sessions {
+		if c, ok := s.contents[handle]; ok && k.Tenant == tenant && !m.old(s) {
+			c.Body = bytes.Clone(c.Body)
+			return c, nil
+		}
+	}
+	return Content{}, ErrUnknown
+}
+
+// Sessions implements Store.
+func (m *Memory) Sessions(_ context.Context, tenant string) (all []Session, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, s := range m.sessions {
+		if (tenant == "" || tenant == k.Tenant) && !m.old(s) {
+			all = append(all, Session{Key: k, Epochs: len(s.epochs), Contents: len(s.contents), Bytes: s.bytes, Used: s.used})
+		}
+	}
+	slices.SortFunc(all, func(a, b Session) int { return b.Used.Compare(a.Used) })
+	return all, nil
+}
+
+// Forget implements Store.
+func (m *Memory) Forget(_ context.Context, k Key) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop(k)
+	return nil
+}
+
+func (m *Memory) find(k Key) *session {
+	s := m.sessions[k]
+	if s == nil || m.old(s) {
+		return nil
+	}
+	s.used = m.opt.Now()
+	return s
+}
+
+func (m *Memory) touch(k Key) *session {
+	if s := m.find(k); s != nil {
+		return s
+	}
+	m.drop(k)
+	m.sweep()
+	s := &session{contents: map[string]Content{}, used: m.opt.Now()}
+	m.sessions[k] = s
+	return s
+}
+
+// sweep removes sessions whose time to live is over, now and then, because it looks at all.
+func (m *Memory) sweep() {
+	if now := m.opt.Now(); now.Sub(m.swept) > m.opt.TTL/64 {
+		m.swept = now
+		for k, s := range m.sessions {
+			if m.old(s) {
+				m.drop(k)
+			}
+		}
+	}
+}
+
+func (m *Memory) old(s *session) bool { return m.opt.Now().Sub(s.used) > m.opt.TTL }
+
+func (m *Memory) grow(s *session, n int) {
+	s.bytes += int64(n)
+	m.bytes += int64(n)
+}
+
+// bound drops what is over the bound: the session not used for longest first, and of the one just written, when it alone is too
+// large, the oldest contents.
+func (m *Memory) bound(written Key) {
+	for m.bytes > m.opt.Bytes && len(m.sessions) > 1 {
+		var oldest Key
+		var at time.Time
+		for k, s := range m.sessions {
+			if k != written && (at.IsZero() || s.used.Before(at)) {
+				oldest, at = k, s.used
+			}
+		}
+		m.drop(oldest)
+	}
+	s := m.sessions[written]
+	for m.bytes > m.opt.Bytes && len(s.handles) > 0 {
+		c := s.contents[s.handles[0]]
+		delete(s.contents, c.Handle)
+		s.handles = s.handles[1:]
+		m.grow(s, -c.size())
+	}
+}
+
+func (m *Memory) drop(k Key) {
+	if s := m.sessions[k]; s != nil {
+		m.bytes -= s.bytes
+		delete(m.sessions, k)
+	}
+}
