@@ -18,7 +18,7 @@ const maxEpochs = 64
 // prepare begins to build the epoch behind cur beside the path, unless it is there or under way. Its cover is chosen so that the
 // tail has its share of the window when the high mark is reached.
 func (f *fit) prepare(cur *Epoch) {
-	if f.conv.building || f.r.Session == "" || f.ready(cur) != nil {
+	if f.conv.building[cur] || f.r.Session == "" || f.ready(cur) != nil {
 		return
 	}
 	growth := max(0, f.tokens(f.c.High)-f.sizeWith(cur))
@@ -31,7 +31,10 @@ func (f *fit) prepare(cur *Epoch) {
 	default:
 		return // the next request tries again
 	}
-	f.conv.building = true
+	if f.conv.building == nil {
+		f.conv.building = map[*Epoch]bool{}
+	}
+	f.conv.building[cur] = true
 	conv, ep, opt, w := f.conv, f.draft(cur, cover), f.options(), f.writing()
 	body := slices.Clone(f.r.View.Body) // the view is the request's own
 	f.beside(func(ctx context.Context, ask summary.Ask) {
@@ -42,7 +45,7 @@ func (f *fit) prepare(cur *Epoch) {
 
 // background fills an epoch in beside the path, and offers it. When a model writes its summary, it is offered only then.
 func (e *Engine) background(ctx context.Context, conv *conversation, ep *Epoch, body []byte, opt *digest.Options, w writing) {
-	built := false
+	built, behind := false, ep.parent
 	defer func() {
 		if v := recover(); v != nil {
 			e.log.Error("context: an epoch could not be built", "session", conv.key.Session, "panic", v, "stack", string(debug.Stack()))
@@ -50,12 +53,12 @@ func (e *Engine) background(ctx context.Context, conv *conversation, ep *Epoch, 
 		}
 		conv.mu.Lock()
 		defer conv.mu.Unlock()
-		conv.building = false
+		delete(conv.building, behind)
 		if built {
 			conv.add(ep)
 		}
 	}()
-	v, off := e.extract(ep, body, opt)
+	v, off := e.extract(ep, body, opt, w)
 	if v == nil {
 		return
 	}
@@ -78,17 +81,25 @@ func (c *conversation) overtaken(ep *Epoch) bool {
 
 // extract makes an epoch's digest over the view that it returns, and gives the place among the builds back: a model takes its own
 // time.
-func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options) (*wire.View, []digest.Offload) {
+func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options, w writing) (*wire.View, []digest.Offload) {
 	defer func() { <-e.builds }()
 	v, err := wire.Acquire(ep.dialect, body, wire.Limits{})
 	if err != nil {
 		return nil, nil
 	}
-	return v, ep.fill(v, opt)
+	off := ep.fill(v, opt)
+	e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), tokens.Count(string(body)))
+	return v, off
 }
 
+// add keeps an epoch. What comes behind one that is dropped stands alone from then on: its digest has all.
 func (c *conversation) add(ep *Epoch) {
 	if len(c.epochs) == maxEpochs {
+		for _, other := range c.epochs {
+			if other.parent == c.epochs[0] {
+				other.parent = nil
+			}
+		}
 		c.epochs = slices.Delete(c.epochs, 0, 1)
 	}
 	c.epochs = append(c.epochs, ep)
@@ -135,14 +146,23 @@ func (f *fit) offer(ep *Epoch, off []digest.Offload) {
 	f.conv.add(ep)
 	f.e.counts.inPath.Add(1)
 	if f.r.Session != "" {
-		key := f.conv.key
-		f.e.running.Go(func() { f.e.settle(key, ep, off) })
+		e, conv := f.e, f.conv
+		e.running.Go(func() {
+			if stands := e.settle(conv.key, ep, off); stands != ep { // another replica was first: its bytes from now on
+				conv.mu.Lock()
+				defer conv.mu.Unlock()
+				ep.hold(stands.digest)
+			}
+		})
 	}
 }
 
 // draft is an epoch behind cur that covers the messages before cover, without its digest.
 func (f *fit) draft(cur *Epoch, cover int) *Epoch {
-	ep := &Epoch{Cover: cover, Chain: f.conv.line.chain[cover-1], Notes: notesBefore(f, cover), parent: cur, dialect: f.r.View.Dialect}
+	ep := &Epoch{
+		Cover: cover, Chain: f.conv.line.chain[cover-1], Shape: f.conv.line.shape[cover], Window: f.usable, Notes: notesBefore(f, cover),
+		parent: cur, dialect: f.r.View.Dialect,
+	}
 	if cur != nil {
 		ep.Number, ep.Task = cur.Number+1, cur.Task
 	} else {
@@ -181,7 +201,7 @@ func (c *conversation) numbered() int {
 // options are the pins and budgets for this request's window.
 func (f *fit) options() *digest.Options {
 	o := digest.ForWindow(f.unscaled(f.usable))
-	o.Pin, o.Protected, o.Patterns = f.r.Pins, f.c.Pins.Tools, f.c.Pins.Patterns
+	o.Pin, o.Protected, o.Patterns = slices.Concat(f.r.Pins, f.conv.pins), f.c.Pins.Tools, f.c.Pins.Patterns
 	if p := f.c.Pins.Budget; p > 0 {
 		o.PinBudget = f.unscaled(f.tokens(p))
 	}

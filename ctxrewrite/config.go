@@ -20,12 +20,12 @@ const (
 	DefaultLow     = 0.30
 	DefaultReserve = 4096 // tokens
 
-	prepareMark = 0.65 // an epoch is prepared in the background
-	cutMark     = 0.92 // not ready by now: it is built in the path
-	tailShare   = 0.21 // of the usable window stands verbatim at the end: a fifth, and what estimates may be wrong by
-	lowSlack    = 0.06 // below the low mark: whole turns come on top
-	headShare   = 0.25 // of it the messages up to the task may take; more, and only the first ones count as such
-	breakShare  = 0.70 // what cannot be left out takes more than this: no more epochs
+	prepareMark = 0.65  // an epoch is prepared in the background
+	cutMark     = 0.92  // not ready by now: it is built in the path
+	tailShare   = 0.203 // of the usable window stands verbatim at the end: a fifth, and what estimates may be wrong by
+	lowSlack    = 0.06  // below the low mark: whole turns come on top
+	headShare   = 0.45  // of it the messages up to the task may take; more, and only the first ones count as such
+	breakShare  = 0.70  // what cannot be left out takes more than this: no more epochs
 )
 
 // A Config is one immutable configuration. Zero fields mean their defaults.

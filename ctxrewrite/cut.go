@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/trapgate/trapgate/ctxrewrite/digest"
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/ctxrewrite/tokens"
 	"github.com/trapgate/trapgate/internal/wire"
@@ -22,11 +23,17 @@ type trimmed struct {
 	saved   int32  // estimated tokens
 }
 
-// leastLeft is how much of a text is left at least, in estimated tokens.
-const leastLeft = 200
+// How much of a text is left at least, in estimated tokens: at first, and when that was not enough.
+const (
+	leastLeft = 200
+	lastLeft  = 40
+)
 
 // trimmed is what the cuts behind a cover save in this request.
 func (f *fit) trimmed(cover int) (saved int) {
+	if !f.long {
+		return 0
+	}
 	chain := f.conv.line.chain
 	for i := range f.conv.trims {
 		if t := &f.conv.trims[i]; t.message >= cover && t.message < len(chain) && chain[t.message] == t.chain {
@@ -50,7 +57,7 @@ func (f *fit) trim(ep *Epoch) {
 	v, chain := f.r.View, f.conv.line.chain
 	for i := range f.conv.trims {
 		t := &f.conv.trims[i]
-		if t.message < cover || t.message >= len(chain) || chain[t.message] != t.chain {
+		if !f.long || t.message < cover || t.message >= len(chain) || chain[t.message] != t.chain {
 			continue
 		}
 		m := v.Msgs[t.message]
@@ -73,25 +80,8 @@ type candidate struct {
 // shorten cuts the largest tool results, then the largest user texts, until so many estimated tokens are saved.
 func (f *fit) shorten(cover, over int) {
 	var kept []store.Content
-	for _, c := range f.candidates(cover) {
-		if over <= 0 {
-			break
-		}
-		left := max(leastLeft, c.tokens-over-c.tokens/50)
-		if left >= c.tokens {
-			continue
-		}
-		v := f.r.View
-		raw := v.Raw(v.Texts[int(v.Msgs[c.message].Text.From)+c.nth])
-		handle := handleOf(raw)
-		with := cutText(raw, left, c.tokens, handle, c.result)
-		saved := c.tokens - tokens.Estimate(with)
-		if saved <= 0 {
-			continue
-		}
-		over -= saved
-		kept = append(kept, store.Content{Handle: handle, Body: bytes.Clone(raw)})
-		f.conv.trims = append(f.conv.trims, trimmed{c.message, f.conv.line.chain[c.message], c.nth, with, int32(saved)})
+	for _, least := range [...]int{leastLeft, lastLeft} {
+		kept, over = f.shortenTo(least, cover, over, kept)
 	}
 	if n := len(f.conv.trims) - maxTrims; n > 0 {
 		f.conv.trims = slices.Delete(f.conv.trims, 0, n)
@@ -102,21 +92,52 @@ func (f *fit) shorten(cover, over int) {
 	}
 }
 
+// shortenTo leaves at least so many tokens of each text. It returns what it left out besides kept, and what is still over.
+func (f *fit) shortenTo(least, cover, over int, kept []store.Content) ([]store.Content, int) {
+	for _, c := range f.candidates(cover, 2*least) {
+		if over <= 0 {
+			break
+		}
+		left := max(least, c.tokens-over-c.tokens/50)
+		if left >= c.tokens {
+			continue
+		}
+		v := f.r.View
+		raw := v.Raw(v.Texts[int(v.Msgs[c.message].Text.From)+c.nth])
+		handle := handleOf(raw)
+		how, keep := "it is kept as "+handle, func(text []byte, _ int) [][]byte { return digest.Rules(text, f.options()) }
+		if c.result {
+			how, keep = "call the tool again for a part of it; it is kept as "+handle, errorLines
+		}
+		with := cutText(raw, left, c.tokens, how, keep)
+		saved := c.tokens - tokens.Estimate(with)
+		if saved <= 0 {
+			continue
+		}
+		over -= saved
+		kept = append(kept, store.Content{Handle: handle, Body: bytes.Clone(raw)})
+		f.conv.trims = append(f.conv.trims, trimmed{c.message, f.conv.line.chain[c.message], c.nth, with, int32(saved)})
+	}
+	return kept, over
+}
+
 // maxTrims bounds what a conversation remembers of its cuts.
 const maxTrims = 256
 
-// candidates are the texts behind a cover that may be cut: tool results before user texts, the largest first.
-func (f *fit) candidates(cover int) (all []candidate) {
+// candidates are the texts behind a cover with more than so many tokens, which may be cut: tool results before user texts, the
+// largest first.
+func (f *fit) candidates(cover, more int) (all []candidate) {
+	users := more > 2*lastLeft // short ones stay: what would be won is little
 	v := f.r.View
 	for i := cover; i < len(v.Msgs); i++ {
 		m := &v.Msgs[i]
 		done := slices.ContainsFunc(f.conv.trims, func(t trimmed) bool { return t.message == i && t.chain == f.conv.line.chain[i] })
-		if done || m.Role != wire.User && m.Result.To == m.Result.From {
+		if done || m.Result.To == m.Result.From && (m.Role != wire.User || !users) {
 			continue
 		}
 		for n := m.Text.From; n < m.Text.To; n++ {
 			result := slices.ContainsFunc(v.Results[m.Result.From:m.Result.To], func(r wire.ToolResult) bool { return n >= r.Text.From && n < r.Text.To })
-			if size := tokens.Estimate(v.Raw(v.Texts[n])); size > 2*leastLeft {
+			if size := tokens.Estimate(v.Raw(v.Texts[n])); size > more {
 				all = append(all, candidate{i, int(n - m.Text.From), size, result})
 			}
 		}
@@ -139,21 +160,20 @@ func handleOf(content []byte) string {
 	return "ctx:" + hex.EncodeToString(sum[:6])
 }
 
-// cutText leaves of a raw JSON string of size tokens about left: its beginning, lines that tell of errors, and its end, which is
-// where errors stand.
-func cutText(raw []byte, left, size int, handle string, result bool) []byte {
+// overlap is how far into what stands the middle is read, in bytes: a sentence may begin or end there.
+const overlap = 400
+
+// cutText leaves of a raw JSON string of size tokens about left: its beginning, what keep finds in the middle (of at most so many
+// bytes, if it can), and its end, which is where errors stand.
+func cutText(raw []byte, left, size int, how string, find func(text []byte, most int) [][]byte) []byte {
 	text := raw[1 : len(raw)-1]
 	keep := len(text) * left / size
 	head := safeCut(text, keep*11/20)
 	tail := max(head, safeCut(text, len(text)-keep*7/20))
-	how := "it is kept as " + handle
-	if result {
-		how = "call the tool again for a part of it; it is kept as " + handle
-	}
 	out := make([]byte, 0, keep+256)
 	out = append(append(out, '"'), text[:head]...)
 	out = fmt.Appendf(out, `\n[... %d of %d bytes are left out here because they do not fit the context window; %s ...]\n`, tail-head, len(text), how)
-	for _, line := range errorLines(text[head:tail], keep/10) {
+	for _, line := range find(text[safeCut(text, head-overlap):safeCut(text, tail+overlap)], keep/10) {
 		out = append(append(out, line...), `\n`...)
 	}
 	return append(append(out, text[tail:]...), '"')

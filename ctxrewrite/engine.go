@@ -85,7 +85,8 @@ type Request struct {
 	Tenant, Session string // Session "": nothing is remembered, as it cannot be told whose it is
 	Upstream, Model string
 	Profile         *history.Profile
-	Pins            []string   // rules that the operator or the agent gave: always kept
+	Pins            []string   // the operator's rules: always kept
+	Pin             string     // the agent's own rule; it holds for the session from now on
 	Again           bool       // the upstream said "too long" to the attempt before
 	Background      Background // asks models beside the path; nil: nobody can
 }
@@ -164,16 +165,15 @@ func (e *Engine) TooLong(r *Request, p *Plan, status int, body []byte) (again bo
 	if !ok || len(r.View.Msgs) == 0 {
 		return false
 	}
+	sent := p.raw
+	if sent == 0 { // nothing was known of the model
+		sent = tokens.Estimate(r.View.Body)
+	}
 	window := said.Window
 	if window == 0 {
-		window = int(float64(max(p.To, said.Requested)) * 0.9)
+		window = int(float64(max(p.To, sent, said.Requested)) * 0.9)
 	}
-	if said.Requested > 0 && said.Requested > p.raw {
-		e.calibration.Used(r.Upstream, r.Model, p.raw, said.Requested)
-	}
-	if window <= 0 {
-		return false
-	}
+	e.calibration.Refused(r.Upstream, r.Model, sent, max(said.Requested, window+1))
 	e.config.Load().windows.Learn(r.Upstream, r.Model, window)
 	e.counts.learnt.Add(1)
 	return true

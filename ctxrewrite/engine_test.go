@@ -192,3 +192,66 @@ func TestEpochRecords(t *testing.T) {
 		}
 	}
 }
+
+// An image is not counted by the length of its encoding, so it does not drive anything out.
+func TestImages(t *testing.T) {
+	e := engine(t, window(20000), nil)
+	image := strings.Repeat("QUJD", 200_000)
+	body := []byte(`{"model":"m","messages":[` + opening + `,{"role":"assistant","content":"Show me."},{"role":"user","content":[{"type":"text","text":"Here."},{"type":"image_url","image_url":{"url":"data:image/png;base64,` +
+		image + `"}}]},{"role":"assistant","content":"A door."},{"role":"user","content":"Open it."}]}`)
+	out, plan := sent(t, e, body, "s", wire.Chat, history.OpenAI)
+	if !bytes.Equal(out, body) || plan.From > 2500 || plan.From < 1500 {
+		t.Errorf("%+v", plan)
+	}
+}
+
+// A session that goes to two models: what was done for the small window is not done to the large one.
+func TestTwoWindows(t *testing.T) {
+	e := engine(t, Config{Windows: []tokens.Rule{{Model: "small", Tokens: 3000}, {Model: "large", Tokens: 100_000}}, Reserve: 100}, nil)
+	k := &talk{session: "s"}
+	for range 80 {
+		k.say(len(k.messages), 40)
+	}
+	for _, model := range []string{"large", "small", "large", "small"} {
+		body := k.body()
+		v, err := wire.Acquire(wire.Chat, body, wire.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var call wire.Edits
+		plan := e.Fit(&Request{View: v, Call: &call, Tenant: "t", Session: "s", Upstream: "u", Model: model, Profile: history.Strict})
+		if (plan.Action == Rewrite) != (model == "small") || (call.Len() > 0) != (model == "small") {
+			t.Errorf("%s: %+v", model, plan)
+		}
+		v.Release()
+		k.say(len(k.messages), 40)
+	}
+}
+
+// The upstream counts more than was estimated: its word holds, for the attempt behind it and for later requests.
+func TestRefusedBelowTheMark(t *testing.T) {
+	e := engine(t, window(8000), nil)
+	k := &talk{session: "s"}
+	for range 60 {
+		k.say(len(k.messages), 55)
+	}
+	v, err := wire.Acquire(wire.Chat, k.body(), wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Release()
+	var call wire.Edits
+	r := &Request{View: v, Call: &call, Tenant: "t", Session: "s", Upstream: "u", Model: "m", Profile: history.Strict}
+	plan := e.Fit(r)
+	if plan.Action != None || plan.From > 6400 {
+		t.Fatalf("%+v", plan)
+	}
+	refusal := fmt.Sprintf(`{"error":{"message":"This model's maximum context length is 8000 tokens. However, your messages resulted in %d tokens.","code":"context_length_exceeded"}}`, 2*plan.From)
+	if !e.TooLong(r, &plan, 400, []byte(refusal)) {
+		t.Fatal("not understood")
+	}
+	r.Again = true
+	if plan = e.Fit(r); plan.Action != Rewrite || call.Len() == 0 || plan.To > 7900 {
+		t.Errorf("%+v", plan)
+	}
+}

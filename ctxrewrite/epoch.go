@@ -16,6 +16,8 @@ type Epoch struct {
 	Task   int    // the message that carries the digest
 	Cover  int    // the messages behind Task and before this one are left out, unless they stay
 	Chain  uint64 // the agent's chain, without system text, after message Cover-1
+	Shape  uint64 // of the line, up to and including message Cover
+	Window int    // tokens that a prompt could take when it was made: it is for windows like that
 	Notes  uint64 // digest of the exchange edits inside
 	Tokens int    // estimate of the digest
 	Text   []byte // the digest as escaped content

@@ -1,6 +1,8 @@
 package ctxrewrite
 
 import (
+	"slices"
+
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/internal/wire"
 )
@@ -14,6 +16,7 @@ type fit struct {
 	usable int     // tokens of the window that the prompt may take
 	factor float64 // from estimates to this upstream's tokens
 	notes  uint64  // digest of the exchange edits
+	long   bool    // the request, as the agent sent it, is one that epochs and cuts are for
 	plan   Plan
 }
 
@@ -24,10 +27,15 @@ func (f *fit) run() {
 	conv.seen = f.e.now()
 	conv.line.measure(v, f.chains())
 	f.plan.From = f.scaled(conv.line.all())
-	if f.share(f.plan.From) >= prepareMark {
-		f.load()
+	if pin := f.r.Pin; pin != "" && len(conv.pins) < maxPins && !slices.Contains(conv.pins, pin) {
+		conv.pins = append(conv.pins, pin)
 	}
-	ep := f.latched()
+	f.notes = notesDigest(f.r)
+	var ep *Epoch
+	if f.long = f.share(f.plan.From) >= prepareMark; f.long { // for this model: another one may have another window
+		f.load()
+		ep = f.latched()
+	}
 	for range maxEpochs { // behind a restart a conversation goes through all of its epochs at once
 		next := f.step(ep, f.sizeWith(ep))
 		if next == ep {
@@ -42,9 +50,22 @@ func (f *fit) run() {
 	f.say(ep)
 }
 
+// staying is the estimate of what may not be left out behind the task.
+func (f *fit) staying() (n int) {
+	for i := f.task() + 1; i < len(f.r.View.Msgs); i++ {
+		if history.Stays(f.r.View, &f.r.View.Msgs[i]) {
+			n += f.conv.line.of(i, i+1)
+		}
+	}
+	return n
+}
+
 // step is the epoch that a request of so many tokens takes instead of cur; cur itself when nothing is due.
 func (f *fit) step(cur *Epoch, size int) *Epoch {
 	switch share := f.share(size); {
+	case f.conv.quick >= loops && f.conv.requests-f.conv.made > forgiven:
+		f.conv.quick, f.conv.broken = 0, ""
+		return f.step(cur, size)
 	case share < prepareMark:
 	case f.conv.broken != "" && size <= f.usable:
 		f.plan.Why = f.conv.broken
@@ -90,7 +111,6 @@ func (f *fit) sizeWith(ep *Epoch) int {
 
 // latched is the epoch that this line of the conversation already has.
 func (f *fit) latched() *Epoch {
-	f.notes = notesDigest(f.r)
 	for i := len(f.conv.epochs) - 1; i >= 0; i-- {
 		if ep := f.conv.epochs[i]; f.covers(ep) && ep.swappedIn(f.conv.line.chain) {
 			return ep
@@ -102,9 +122,16 @@ func (f *fit) latched() *Epoch {
 // covers says that an epoch stands for a beginning of this request.
 func (f *fit) covers(ep *Epoch) bool {
 	v := f.r.View
-	return ep.Cover < len(f.conv.line.chain) && f.conv.line.has(ep) && ep.dialect == v.Dialect && ep.Notes == notesBefore(f, ep.Cover) &&
-		v.Msgs[ep.Task].Role == wire.User && !history.Stays(v, &v.Msgs[ep.Cover])
+	return f.conv.line.has(ep) && ep.dialect == v.Dialect && ep.Notes == notesBefore(f, ep.Cover) && v.Msgs[ep.Task].Role == wire.User &&
+		ep.Window <= alike*f.usable && f.usable <= alike*ep.Window && !(v.Msgs[ep.Cover].Role == wire.User && f.r.Profile.Alternate)
 }
+
+// alike is how far apart two windows may be for one epoch to serve both: models of one session may differ, and so may what they are
+// asked to leave room for.
+const alike = 2
+
+// maxPins bounds the rules that an agent gives in one session.
+const maxPins = 32
 
 // ready is the prepared epoch that follows cur on this line, if there is one.
 func (f *fit) ready(cur *Epoch) *Epoch {
@@ -174,6 +201,7 @@ func (f *fit) answers() (n int) {
 const (
 	loopCalls = 5
 	loops     = 3
+	forgiven  = 50 // requests without an epoch, and it may be tried again
 )
 
 // breaker stops epochs that cannot win: what they may not leave out fills the window, or they follow each other at once, again and
@@ -183,12 +211,12 @@ func (f *fit) breaker(next *Epoch) {
 	if conv.made == conv.requests { // one request takes several epochs: those from before a restart
 		return
 	}
-	if conv.made > 0 && conv.requests-conv.made < loopCalls {
+	if conv.made > 0 && conv.requests-conv.made < loopCalls && next.parent == conv.last {
 		conv.quick++
 	} else {
 		conv.quick = 0
 	}
-	conv.made = conv.requests
+	conv.made, conv.last = conv.requests, next
 	switch {
 	case conv.broken != "":
 	case f.share(f.floor(next)) > breakShare:
@@ -209,8 +237,12 @@ func (f *fit) say(ep *Epoch) {
 	if p.Cut {
 		p.Action = Rewrite
 	}
-	if p.To > f.usable {
+	switch {
+	case p.To <= f.usable:
+	case f.head(f.task())+f.scaled(f.staying()) > p.Window:
 		p.Action, p.Why = TooLarge, "system text, tools and the task do not fit the window"
+	default:
+		p.Why = "still over the window"
 	}
 	p.Observed = f.c.Mode == Observe
 	f.e.counts.add(p)

@@ -18,19 +18,26 @@ const (
 	keepTimeout = 5 * time.Second
 )
 
+// loadAgain is how long a store that did not answer is left alone.
+const loadAgain = 5 * time.Second
+
 // load reads what the store knows of a conversation that this process has not seen.
 func (f *fit) load() {
-	if f.conv.loaded {
+	conv := f.conv
+	if conv.loaded || conv.seen.Before(conv.retry) {
 		return
 	}
-	f.conv.loaded = true
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-	defer cancel()
-	records, err := f.e.store.Epochs(ctx, f.conv.key)
+	conv.retry = conv.seen.Add(loadAgain)
+	records, err := f.read()
+	conv.line.measure(f.r.View, f.chains()) // somebody else may have been here
 	if err != nil {
-		f.e.log.Warn("context: epochs made before could not be read; new ones will be made", "session", f.conv.key.Session, "err", err)
+		f.e.log.Warn("context: epochs made before could not be read yet", "session", conv.key.Session, "err", err)
 		return
 	}
+	if conv.loaded {
+		return
+	}
+	conv.loaded = true
 	byChain := map[uint64]*Epoch{}
 	for _, record := range records {
 		ep, parent, err := unmarshalEpoch(record)
@@ -44,6 +51,15 @@ func (f *fit) load() {
 		byChain[ep.Chain] = ep
 		f.conv.add(ep)
 	}
+}
+
+// read asks the store with the conversation unlocked: nobody else waits for it.
+func (f *fit) read() ([][]byte, error) {
+	f.conv.mu.Unlock()
+	defer f.conv.mu.Lock()
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	return f.e.store.Epochs(ctx, f.conv.key)
 }
 
 // settle stores an epoch and what it offloaded, and returns the one that stands: another replica's when that was first.
@@ -83,6 +99,9 @@ func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
 
 // keep stores contents beside the path.
 func (e *Engine) keep(key store.Key, contents []store.Content) {
+	if key.Session == "" || e.config.Load().Mode == Observe {
+		return // nobody's, or nobody's request
+	}
 	e.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 		defer cancel()
@@ -111,10 +130,10 @@ func (ep *Epoch) marshal() ([]byte, error) {
 		return nil, err
 	}
 	b := []byte{epochVersion, byte(ep.dialect)}
-	for _, n := range [...]int{ep.Number, ep.Task, ep.Cover} {
+	for _, n := range [...]int{ep.Number, ep.Task, ep.Cover, ep.Window} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
-	for _, n := range [...]uint64{ep.Chain, ep.Notes, ep.parentChain()} {
+	for _, n := range [...]uint64{ep.Chain, ep.Shape, ep.Notes, ep.parentChain()} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	return append(b, d...), nil
@@ -126,19 +145,21 @@ func unmarshalEpoch(b []byte) (ep *Epoch, parent uint64, err error) {
 	}
 	ep = &Epoch{dialect: wire.Dialect(b[1])}
 	b = b[2:]
-	for _, to := range [...]*int{&ep.Number, &ep.Task, &ep.Cover} {
+	for _, to := range [...]*int{&ep.Number, &ep.Task, &ep.Cover, &ep.Window} {
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n > 1<<31 {
 			return nil, 0, errEpoch
 		}
 		*to, b = int(n), b[size:]
 	}
-	if len(b) < 24 || ep.Cover <= ep.Task+1 && ep.Cover < 1 {
+	if len(b) < 32 || ep.Cover <= ep.Task+1 {
 		return nil, 0, errEpoch
 	}
-	ep.Chain, ep.Notes, parent = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	for _, to := range [...]*uint64{&ep.Chain, &ep.Shape, &ep.Notes, &parent} {
+		*to, b = binary.LittleEndian.Uint64(b), b[8:]
+	}
 	d := new(digest.Digest)
-	if err := d.UnmarshalBinary(b[24:]); err != nil {
+	if err := d.UnmarshalBinary(b); err != nil {
 		return nil, 0, err
 	}
 	ep.hold(d)

@@ -1,6 +1,7 @@
 package ctxrewrite
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -45,7 +46,10 @@ type conversation struct {
 	epochs   []*Epoch // of all its branches, in the order in which they were made
 	loaded   bool     // what the store knows is here
 	trims    []trimmed
-	building bool // an epoch is being prepared
+	building map[*Epoch]bool // behind which epochs one is being prepared
+	retry    time.Time       // when the store may be asked again
+	pins     []string        // that the agent gave, with any request
+	last     *Epoch          // that was swapped in
 	seen     time.Time
 
 	requests int // that were fitted
@@ -58,6 +62,7 @@ type conversation struct {
 type line struct {
 	agent []uint64 // the agent's chain after each message
 	chain []uint64 // the same without system text: what epochs are stored under
+	shape []uint64 // roles and kinds of the messages up to and including each: the chain leaves some messages out
 	sum   []int32  // estimated tokens up to and including each message
 	rest  sized    // tools and top-level system text
 }
@@ -69,7 +74,7 @@ type sized struct {
 
 // measure brings the line up to date with a request and reads only what is new.
 func (l *line) measure(v *wire.View, chains []uint64) {
-	same := l.common(chains)
+	same := l.reshape(v, l.common(chains))
 	l.agent = append(l.agent[:same], chains[same:]...)
 	prev, sum := uint64(0), int32(0)
 	if same > 0 {
@@ -78,7 +83,7 @@ func (l *line) measure(v *wire.View, chains []uint64) {
 	l.chain = v.Chain(prev, same, l.chain[:same], wire.ChainOptions{SkipSystem: true})
 	l.sum = l.sum[:same]
 	for i := same; i < len(chains); i++ {
-		sum += int32(tokens.Estimate(v.Raw(v.Msgs[i].Span)))
+		sum += int32(estimate(v, &v.Msgs[i]))
 		l.sum = append(l.sum, sum)
 	}
 	system, tools := v.Raw(v.System), v.Raw(v.ToolsSpan)
@@ -89,7 +94,49 @@ func (l *line) measure(v *wire.View, chains []uint64) {
 
 // has says that an epoch's covered messages are the line's own.
 func (l *line) has(ep *Epoch) bool {
-	return ep.Cover <= len(l.chain) && l.chain[ep.Cover-1] == ep.Chain
+	return ep.Cover < len(l.chain) && l.chain[ep.Cover-1] == ep.Chain && l.shape[ep.Cover] == ep.Shape
+}
+
+// reshape brings the shape up to date, and returns how many of the same first messages are alike in it too.
+func (l *line) reshape(v *wire.View, same int) int {
+	h := uint64(1)
+	old := l.shape
+	l.shape = l.shape[:0]
+	for i := range v.Msgs {
+		h = (h ^ uint64(v.Msgs[i].Role)<<8 ^ uint64(v.Msgs[i].Kind)) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
+		if i < same && old[i] != h {
+			same = i
+		}
+		l.shape = append(l.shape, h)
+	}
+	return same
+}
+
+// Images and documents stand in a body as base64, whose bytes say nothing of what a provider counts for them.
+const (
+	largeMessage = 16 << 10 // bytes; smaller ones are not searched
+	partTokens   = 1500     // for each encoded part
+)
+
+// estimate is the size of a message in tokens.
+func estimate(v *wire.View, m *wire.Message) int {
+	raw := v.Raw(m.Span)
+	if len(raw) < largeMessage || m.Kind != wire.Msg {
+		return tokens.Estimate(raw)
+	}
+	parts := bytes.Count(raw, []byte(";base64,")) + bytes.Count(raw, []byte(`"base64"`))
+	if parts == 0 {
+		return tokens.Estimate(raw)
+	}
+	n := parts * partTokens
+	for _, t := range v.Texts[m.Text.From:m.Text.To] {
+		n += tokens.Estimate(v.Raw(t))
+	}
+	for i := m.Call.From; i < m.Call.To; i++ {
+		n += tokens.Estimate(v.Raw(v.Calls[i].Span))
+	}
+	return min(n, tokens.Estimate(raw))
 }
 
 // perRequest is what the frame of a request takes, in tokens.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/trapgate/trapgate/ctxrewrite/digest"
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/ctxrewrite/summary"
 	"github.com/trapgate/trapgate/internal/wire"
@@ -51,6 +50,8 @@ type writing struct {
 	ask       summary.Ask // nil: none is written
 	maxTokens int
 	maxInput  int
+
+	upstream, model string // that the conversation goes to
 }
 
 // writing is what this request's configuration says. A model is given half of what its window has room for.
@@ -61,7 +62,7 @@ func (f *fit) writing() writing {
 			usable = min(usable, f.c.usable(window, int64(f.c.Summary.MaxTokens)))
 		}
 	}
-	return writing{maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2}
+	return writing{upstream: f.r.Upstream, model: f.r.Model, maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2}
 }
 
 // summarize has a model write the prose of an epoch's digest. Whatever fails, the extractive digest stands.
@@ -92,8 +93,5 @@ func (e *Engine) summarize(ctx context.Context, ep *Epoch, v *wire.View, w writi
 		}
 		return
 	}
-	ep.setDigest(ep.digest.WithSummary(text))
+	ep.hold(ep.digest.WithSummary(text))
 }
-
-// setDigest gives an epoch that nobody else has seen its digest.
-func (ep *Epoch) setDigest(d *digest.Digest) { ep.digest, ep.Text, ep.Tokens = d, d.Text(), d.Tokens() }

@@ -27,7 +27,7 @@ func newAnchors(list ...anchor) *anchors {
 	a := &anchors{stride: len(list[0].text) - block + 1, list: list}
 	for k, l := range list {
 		for i := range a.stride {
-			a.blocks[blockHash(lastBlock([]byte(l.text[i:])))] |= 1 << k
+			a.blocks[blockHash(blockOf([]byte(l.text[i:])))] |= 1 << k
 		}
 	}
 	return a
@@ -35,8 +35,8 @@ func newAnchors(list ...anchor) *anchors {
 
 func blockHash(b uint32) uint32 { return b * 0x9E3779B1 >> 20 }
 
-// lastBlock is the block that b begins with, when b may end behind it.
-func lastBlock(b []byte) uint32 { return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 }
+// blockOf is the block that b begins with.
+func blockOf(b []byte) uint32 { return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 }
 
 // next looks from i on for an anchor, and returns the place of a byte of its word and where to go on; -1 when there is none.
 func (a *anchors) next(raw []byte, i int) (at, rest int) {
@@ -48,7 +48,7 @@ func (a *anchors) next(raw []byte, i int) (at, rest int) {
 		}
 	}
 	if i+block == len(raw) {
-		return a.match(raw, i, a.blocks[blockHash(lastBlock(raw[i:]))]), len(raw)
+		return a.match(raw, i, a.blocks[blockHash(blockOf(raw[i:]))]), len(raw)
 	}
 	return -1, len(raw)
 }

@@ -218,3 +218,21 @@ func (c *collector) drop(raw []byte) {
 		c.state.Dropped = append(c.state.Dropped, string(unescape(raw)))
 	}
 }
+
+// Rules are the constraints that a text of the user states, as escaped content: what stays of it when it is cut. The slices may
+// alias raw.
+func Rules(raw []byte, opt *Options) (all [][]byte) {
+	c := collector{opt: opt}
+	f := pinFinder{c: &c, raw: respell(raw)}
+	for _, p := range tagged(f.raw) {
+		c.addPin(f.raw[p.Start:p.End], marked)
+	}
+	sentences(f.raw, f.sentence)
+	f.flush()
+	for _, p := range c.state.Pins {
+		if p.Rank >= strongRule {
+			all = append(all, []byte(p.Raw))
+		}
+	}
+	return all
+}

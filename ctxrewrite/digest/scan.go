@@ -52,10 +52,10 @@ func (r *reader) scan() {
 		r.values()
 	case assistantText:
 		r.codes()
-		r.cues(reasonAnchors, r.decision)
+		r.cues(reasonAnchors)
 	default:
 		r.codes()
-		r.cues(faultAnchors, r.fault)
+		r.cues(faultAnchors)
 	}
 }
 
@@ -84,11 +84,15 @@ func (r *reader) codes() {
 	}
 }
 
-// cues calls f with the words without digits at the anchors.
-func (r *reader) cues(a *anchors, f func(value)) {
+// cues looks at the words without digits at the anchors.
+func (r *reader) cues(a *anchors) {
 	for at, rest := a.next(r.raw, 0); at >= 0; at, rest = a.next(r.raw, rest) {
-		if v := valueAt(r.raw, at); v.Flags&digit == 0 && !r.bare(v) {
-			f(v)
+		switch v := valueAt(r.raw, at); {
+		case v.Flags&digit != 0 || r.bare(v):
+		case r.class == assistantText:
+			r.decision(v)
+		default:
+			r.fault(v)
 		}
 	}
 }

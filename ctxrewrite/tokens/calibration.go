@@ -43,6 +43,21 @@ func (c *Calibration) Exact(upstream, model string, estimated, exact int) {
 	c.learn(upstream, model, estimated, exact, func(r *ratios) *average { return &r.exact })
 }
 
+// Refused takes the input tokens that an upstream named when it refused a request for its length: that much is certain, so it counts
+// at once and in full.
+func (c *Calibration) Refused(upstream, model string, estimated, counted int) {
+	if estimated <= 0 || counted <= 0 {
+		return
+	}
+	r := c.ratios.add(place{upstream, model}, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ratio := min(max(float64(counted)/float64(estimated), leastFactor), mostFactor); ratio > r.combined() {
+		r.used = average{ratio, longWeight}
+		r.factor.Store(math.Float64bits(r.combined()))
+	}
+}
+
 // Factor is by what to multiply an estimate of tokens for a request to this upstream and model: what usage says, but no less than 0.95
 // times what exact counts say, and where these are missing, no less than 0.95. It lies in [0.5, 3], and is 1 when nothing is known.
 func (c *Calibration) Factor(upstream, model string) float64 {

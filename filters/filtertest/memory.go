@@ -255,6 +255,9 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 // upstream takes one request and returns the planned answer, once there is one.
 func (e *exchange) upstream(ctx context.Context) (Answer, error) {
 	if e.m.Dialling {
+		if e.c.Leave.Waiting {
+			e.cancel(filters.ErrAgentGone)
+		}
 		<-ctx.Done()
 		return Answer{}, context.Cause(ctx)
 	}

@@ -1,12 +1,16 @@
 package rewrite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/trapgate/trapgate/ctxrewrite"
 	"github.com/trapgate/trapgate/ctxrewrite/history"
@@ -47,7 +51,7 @@ type Filter struct {
 // settings are Settings with what is looked up for every upstream and model.
 type settings struct {
 	Settings
-	profiles sync.Map // profileKey: *history.Profile
+	profiles *lru.Cache[profileKey, *history.Profile]
 }
 
 type profileKey struct {
@@ -69,9 +73,16 @@ func (f *Filter) Configure(s Settings) error {
 	if err := f.engine.Configure(s.Engine); err != nil {
 		return fmt.Errorf("context: %w", err)
 	}
-	f.settings.Store(&settings{Settings: s})
+	profiles, err := lru.New[profileKey, *history.Profile](maxProfiles)
+	if err != nil {
+		return fmt.Errorf("context: %w", err)
+	}
+	f.settings.Store(&settings{s, profiles})
 	return nil
 }
+
+// maxProfiles bounds what is looked up: agents make up names of models.
+const maxProfiles = 512
 
 // Name returns "rewrite".
 func (f *Filter) Name() string { return Name }
@@ -119,23 +130,28 @@ func (s *stream) fit() (failed bool) {
 // profile is what an upstream's provider demands.
 func (c *settings) profile(x *filters.Exchange) *history.Profile {
 	key := profileKey{x.Attempt.Upstream, x.Attempt.Model, x.View.Dialect}
-	if p, ok := c.profiles.Load(key); ok {
-		return p.(*history.Profile)
+	p, ok := c.profiles.Get(key)
+	if !ok {
+		p = history.ProfileOf(c.BaseURL(key.upstream), key.model, key.dialect)
+		c.profiles.Add(key, p)
 	}
-	p := history.ProfileOf(c.BaseURL(key.upstream), key.model, key.dialect)
-	c.profiles.Store(key, p)
 	return p
 }
 
-// pins are the operator's rules for this exchange, and the agent's own.
+// windowName is the model as windows know it: with Anthropic's header for it, it is one with another window.
+func windowName(x *filters.Exchange) string {
+	if m := x.Attempt.Model; bytes.Contains(x.Fields.Get("anthropic-beta"), []byte("context-1m")) && !strings.HasSuffix(m, "[1m]") {
+		return m + "[1m]"
+	}
+	return x.Attempt.Model
+}
+
+// pins are the operator's rules for this exchange.
 func (c *settings) pins(x *filters.Exchange) (all []string) {
 	for i := range c.Pins {
 		if p := &c.Pins[i]; p.Match == nil || p.Match(x.Identity.Agent, x.Attempt.Model) {
 			all = append(all, p.Text)
 		}
-	}
-	if own := x.Fields.Get(pinHeader); len(own) > 0 {
-		all = append(all, string(own))
 	}
 	return all
 }

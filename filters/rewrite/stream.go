@@ -29,10 +29,12 @@ func (s *stream) begin(f *Filter, x *filters.Exchange) {
 	c := f.settings.Load()
 	id := &x.Identity
 	s.f, s.x = f, x
-	again, _ := x.Attempt.Left.Get(Name).(bool)
+	model := windowName(x)
+	was, _ := x.Attempt.Left.Get(Name).(refused)
 	s.request = ctxrewrite.Request{
 		View: x.View, Exchange: &x.Edits, Call: &s.edits, Chains: id.Chains, Tenant: id.Tenant, Session: id.Session,
-		Upstream: x.Attempt.Upstream, Model: x.Attempt.Model, Profile: c.profile(x), Pins: c.pins(x), Again: again,
+		Upstream: x.Attempt.Upstream, Model: model, Profile: c.profile(x), Pins: c.pins(x), Pin: string(x.Fields.Get(pinHeader)),
+		Again: was == refused{x.Call, x.Attempt.Upstream, model},
 	}
 	if id.Side {
 		s.request.Session = "" // a title, say: not the conversation
@@ -95,12 +97,18 @@ func (s *stream) note() (b []byte) {
 	return b
 }
 
+// A refused is an attempt that was too long: what goes to the same model in the same call has to be shorter.
+type refused struct {
+	call            int
+	upstream, model string
+}
+
 // Refused learns the window of a model that refuses a request for its length.
 func (s *stream) Refused(status int, _ filters.Fields, body []byte) bool {
 	if s.failed || !s.f.engine.TooLong(&s.request, &s.plan, status, body) || s.plan.Observed {
 		return false
 	}
-	s.x.Attempt.Left.Put(Name, true)
+	s.x.Attempt.Left.Put(Name, refused{s.x.Call, s.request.Upstream, s.request.Model})
 	s.x.Trail.Append(Name, "too_long", filters.Attr{Key: "sent_tokens", Value: int64(s.plan.To)})
 	return true
 }

@@ -1,17 +1,27 @@
 package main
 
 import (
+	"os/exec"
 	"regexp"
 	"strings"
 
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 )
 
-// A lookup returns what a gate keeps under a handle, raw JSON, and false for what it does not know.
+// A lookup returns what a gate keeps under a handle, and false for what it does not know.
 type lookup func(handle string) (content string, ok bool)
 
-// lookupIn is how contents of a gate are found; nil while there is no way, and then nothing is looked for.
-var lookupIn func(g *rig.Gate) (lookup, error)
+// lookupIn asks a gate as its user would: trapgate context show HANDLE.
+func lookupIn(g *rig.Gate) (lookup, error) {
+	bin, err := rig.Binary()
+	if err != nil {
+		return nil, err
+	}
+	return func(handle string) (string, bool) {
+		out, err := exec.Command(bin, "context", "show", "--data", g.Data, handle).Output()
+		return string(out), err == nil
+	}, nil
+}
 
 // handleForm is how handles stand in a text.
 var handleForm = regexp.MustCompile(`ctx:[0-9a-f]{12}`)

@@ -86,7 +86,7 @@ func throughGate(p *plan, l *library, w int) (*verdict, error) {
 			rec.v.kept += count(came == 2)
 		}
 	}
-	if lookupIn == nil || rec.last == nil {
+	if rec.last == nil {
 		return rec.v, nil
 	}
 	find, err := lookupIn(g)
