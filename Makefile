@@ -30,7 +30,7 @@ demo: ## See what it does: simulated agents and model, direct and through Trapga
 unit: ## Test without network, root or real parts: under a minute after the build
 	go test ./...
 
-test: summary ## Test everything, each real part once: 7 minutes, 20 the first time
+test: summary ## Test everything, each real part once: 12 minutes, 25 the first time
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
 	@$(STEP) setup e2e/setup.sh
@@ -42,6 +42,7 @@ test: summary ## Test everything, each real part once: 7 minutes, 20 the first t
 	@$(STEP) "real trace store" $(REALTEST) ./e2e/trace
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@TRAPGATE_E2E_CLIENTS=quick $(STEP) "real clients" $(REALTEST) ./e2e/clients
+	@$(STEP) "real framework outgrows its window" $(REALTEST) ./e2e/context
 	@$(SUMMARY) fuzz -total 60s $(filter-out ./ratelimit,$(FUZZED)) # its inputs are slow; its property test is a unit test
 	@$(STEP) "quick bench" go run ./e2e/bench -quick
 	@$(STEP) "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
@@ -52,7 +53,7 @@ test: summary ## Test everything, each real part once: 7 minutes, 20 the first t
 
 full: export TRAPGATE_E2E_FULL = 1
 full: export TRAPGATE_E2E_CLIENTS = all
-full: summary ## Test everything with all clients, counts and figures, into e2e/results/full.md: 35 minutes
+full: summary ## Test everything with all clients, counts and figures, into e2e/results/full.md: 90 minutes
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
 	@$(STEP) setup e2e/setup.sh
@@ -65,6 +66,7 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@$(STEP) "real trace stores" $(REALTEST) ./e2e/trace
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@$(STEP) "real clients" $(REALTEST) ./e2e/clients
+	@$(STEP) "real clients outgrow their windows" $(REALTEST) ./e2e/context
 	@$(STEP) bench go run ./e2e/bench
 	@$(STEP) "scheduler in virtual time" go run ./e2e/bench/sched -out e2e/bench/results/sched
 	@$(STEP) "scheduler for real" go run ./e2e/bench/turns
@@ -74,7 +76,7 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@mkdir -p e2e/results
 	@$(SUMMARY) report -full e2e/results/full.md
 
-bench: build ## Measure what Trapgate adds and how it schedules, into e2e/bench/results: 50 minutes
+bench: build ## Measure what Trapgate adds, how it schedules and rewrites, into e2e/bench/results: 50 minutes
 	go run ./e2e/bench
 	go run ./e2e/bench/sched -out e2e/bench/results/sched
 	go run ./e2e/bench/turns

@@ -35,11 +35,12 @@ func (f *fit) prepare(cur *Epoch) {
 		f.conv.building = map[*Epoch]bool{}
 	}
 	f.conv.building[cur] = true
-	conv, ep, opt, w := f.conv, f.draft(cur, cover), f.options(), f.writing()
+	e, conv, ep, opt, w := f.e, f.conv, f.draft(cur, cover), f.options(), f.writing()
 	body := slices.Clone(f.r.View.Body) // the view is the request's own
 	f.beside(func(ctx context.Context, ask summary.Ask) {
 		w.ask = ask
-		f.e.background(ctx, conv, ep, body, opt, w)
+		e.background(ctx, conv, ep, body, opt, w)
+		e.calibrate(ep.Number, body, w)
 	})
 }
 
@@ -58,7 +59,7 @@ func (e *Engine) background(ctx context.Context, conv *conversation, ep *Epoch, 
 			conv.add(ep)
 		}
 	}()
-	v, off := e.extract(ep, body, opt, w)
+	v, off := e.extract(ep, body, opt)
 	if v == nil {
 		return
 	}
@@ -81,15 +82,21 @@ func (c *conversation) overtaken(ep *Epoch) bool {
 
 // extract makes an epoch's digest over the view that it returns, and gives the place among the builds back: a model takes its own
 // time.
-func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options, w writing) (*wire.View, []digest.Offload) {
+func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options) (*wire.View, []digest.Offload) {
 	defer func() { <-e.builds }()
 	v, err := wire.Acquire(ep.dialect, body, wire.Limits{})
 	if err != nil {
 		return nil, nil
 	}
-	off := ep.fill(v, opt)
-	e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), tokens.Count(string(body)))
-	return v, off
+	return v, ep.fill(v, opt)
+}
+
+// calibrate counts a body exactly, once its epoch is there: it takes a good part of a second. The first epochs of a conversation
+// tell the most.
+func (e *Engine) calibrate(number int, body []byte, w writing) {
+	if number <= 2 || number%8 == 0 {
+		e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), tokens.Count(string(body)))
+	}
 }
 
 // add keeps an epoch. What comes behind one that is dropped stands alone from then on: its digest has all.

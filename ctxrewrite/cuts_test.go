@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -78,8 +79,9 @@ func cutOnce(t *testing.T, h *historytest.History, p *history.Profile, share flo
 	}
 	fail := func(format string, args ...any) {
 		t.Helper()
-		_ = os.WriteFile("testdata-failed.json", h.Body, 0o600)
-		t.Errorf("%s, %s, window %d of %d, plan %+v: %s", h.Dialect, p.Name, window, size, plan, fmt.Sprintf(format, args...))
+		file := filepath.Join(os.TempDir(), "trapgate-cut-failed.json")
+		_ = os.WriteFile(file, h.Body, 0o600)
+		t.Errorf("%s (%s, %s, window %d of %d), plan %+v: %s", file, h.Dialect, p.Name, window, size, plan, fmt.Sprintf(format, args...))
 	}
 	if !bytes.Equal(outs[0], outs[1]) {
 		fail("two runs differ")

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/trapgate/trapgate/ctxrewrite"
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/filters/rewrite"
+	"github.com/trapgate/trapgate/internal/state"
 	"github.com/trapgate/trapgate/internal/telemetry"
 	"github.com/trapgate/trapgate/proxy/admin"
 	"github.com/trapgate/trapgate/proxy/config"
@@ -20,29 +22,70 @@ import (
 type contexts struct {
 	engine *ctxrewrite.Engine
 	filter *rewrite.Filter
+	store  contextStore
 }
 
-// newContexts makes the engine over the state of the data directory, which must stay open until the engine is closed, and puts the
-// settings of a snapshot in force.
-func newContexts(snap *config.Snapshot, t *telemetry.Telemetry, sharing *share.Sharing) (*contexts, error) {
-	engine, err := ctxrewrite.New(snap.Context.Engine, ctxrewrite.Options{Store: contextStore(sharing)})
-	if err != nil {
+// newContexts makes the engine over its store and puts the settings of a snapshot in force. The state of the data directory must stay
+// open until close.
+func newContexts(snap *config.Snapshot, t *telemetry.Telemetry, sharing *share.Sharing) (c *contexts, err error) {
+	c = &contexts{}
+	if c.store, err = openContextStore(snap.Context, sharing.DB()); err != nil {
 		return nil, err
 	}
-	c := &contexts{engine: engine, filter: rewrite.New(engine)}
-	if err := c.configure(snap); err != nil {
+	defer func() {
+		if err != nil {
+			c.store.close()
+		}
+	}()
+	if c.engine, err = ctxrewrite.New(snap.Context.Engine, ctxrewrite.Options{Store: c.store}); err != nil {
+		return nil, err
+	}
+	c.filter = rewrite.New(c.engine)
+	if err = c.configure(snap); err != nil {
 		return nil, err
 	}
 	t.Contexts(c.counts)
 	return c, nil
 }
 
-// contextStore is where epochs and contents stay: in the state file of the process that holds it. A guest forgets with its end.
-func contextStore(sharing *share.Sharing) store.Store {
-	if db := sharing.DB(); db != nil {
-		return store.NewSQLite(db, store.Options{})
+// close waits for what is still being made and stored.
+func (c *contexts) close() {
+	c.engine.Close()
+	c.store.close()
+}
+
+// A contextStore is where epochs and contents stay.
+type contextStore struct {
+	store.Store
+	close func()
+}
+
+// redisTimeout bounds one command. Requests wait for far less: the engine sees to that.
+const redisTimeout = 2 * time.Second
+
+// openContextStore makes the store that a configuration asks for: a Redis, which need not answer yet; else db, the state file of the
+// process that holds it. A guest (nil) forgets with its end.
+func openContextStore(c *config.Context, db *state.DB) (contextStore, error) {
+	switch {
+	case c != nil && c.Shared != nil:
+		s, err := store.OpenRedis(c.Shared.Redis.Reveal(), c.Shared.Prefix, redisTimeout, store.Options{})
+		if err != nil {
+			return contextStore{}, fmt.Errorf("context.shared.redis: not the address of a Redis (%v)", c.Shared.Redis)
+		}
+		return contextStore{s, func() { _ = s.Close() }}, nil
+	case db != nil:
+		return contextStore{store.NewSQLite(db, store.Options{}), func() {}}, nil
 	}
-	return store.NewMemory(store.Options{})
+	return contextStore{store.NewMemory(store.Options{}), func() {}}, nil
+}
+
+// namingOptions say whose key names tenants: that of limits that are shared, else that of rewrites that are.
+func namingOptions(snap *config.Snapshot, guest bool) share.Options {
+	o := sharingOptions(snap, guest)
+	if o.Redis == "" && snap.Context != nil && snap.Context.Shared != nil {
+		o.Redis, o.Prefix = snap.Context.Shared.Redis.Reveal(), snap.Context.Shared.Prefix
+	}
+	return o
 }
 
 // configure puts another snapshot's settings in force.
@@ -68,9 +111,11 @@ func (c *contexts) state() *admin.Context {
 func (c *contexts) counts() telemetry.ContextCounts {
 	n := c.engine.Counts()
 	observed, saving := c.filter.Observed()
+	h := c.filter.Hygiene()
 	return telemetry.ContextCounts{
 		Requests: n.Requests, Rewritten: n.Rewritten, Removed: n.Removed, Epochs: n.Epochs, InPath: n.InPath, Cuts: n.Cuts,
 		Broken: n.Broken, Learnt: n.Learnt, TooLarge: n.TooLarge, Failures: c.filter.Failures(), Observed: observed, Saving: saving,
+		Volatile: h.Volatile, VolatileCost: h.Cost, Moved: h.Moved, Breakpoints: h.Marks, CacheKeys: h.Keys,
 	}
 }
 

@@ -142,7 +142,7 @@ func (c *contextFlags) ask(ctx context.Context, s *streams, q url.Values, to any
 	}
 	addr := adminOf(ctx, snap, c.Admin)
 	if c.Admin == "" && addr.Network != "unix" {
-		if done, err := askKept(ctx, snap.Data, q, to); done || err != nil {
+		if done, err := askKept(ctx, snap, q, to); done || err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/trapgate/trapgate/ctxrewrite"
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/internal/state"
+	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/share"
 )
 
@@ -96,13 +97,13 @@ func (g *gateway) showContext(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// askKept answers from what a Trapgate that has ended left in its data directory. done is false when nothing is there, or somebody
-// holds it.
-func askKept(ctx context.Context, dir string, q url.Values, to any) (done bool, err error) {
-	if _, err := os.Stat(filepath.Join(dir, state.File)); dir == "" || err != nil {
+// askKept answers from what a Trapgate that has ended left in its data directory, or in the Redis that it shares. done is false when
+// nothing is there, or somebody holds the directory.
+func askKept(ctx context.Context, snap *config.Snapshot, q url.Values, to any) (done bool, err error) {
+	if _, err := os.Stat(filepath.Join(snap.Data, state.File)); snap.Data == "" || err != nil {
 		return false, nil
 	}
-	db, err := state.Open(ctx, state.Options{Dir: dir, Migrations: share.Migrations})
+	db, err := state.Open(ctx, state.Options{Dir: snap.Data, Migrations: share.Migrations})
 	if held := (*state.HeldError)(nil); errors.As(err, &held) {
 		return false, nil
 	}
@@ -110,7 +111,12 @@ func askKept(ctx context.Context, dir string, q url.Values, to any) (done bool, 
 		return false, err
 	}
 	defer db.Close()
-	e, err := ctxrewrite.New(ctxrewrite.Config{}, ctxrewrite.Options{Store: store.NewSQLite(db, store.Options{})})
+	s, err := openContextStore(snap.Context, db)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	e, err := ctxrewrite.New(ctxrewrite.Config{}, ctxrewrite.Options{Store: s})
 	if err != nil {
 		return false, err
 	}

@@ -257,7 +257,7 @@ func (g *gateway) abandon() {
 		g.schedule.engine.Close()
 	}
 	if g.context != nil {
-		g.context.engine.Close()
+		g.context.close()
 	}
 	if g.sharing != nil {
 		g.sharing.Close()

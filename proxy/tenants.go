@@ -17,7 +17,7 @@ func (g *gateway) nameTenants(snap *config.Snapshot) error {
 	case g.named:
 		return nil // conversations are remembered under these names
 	case snap.Schedule != nil || snap.Context != nil:
-		o := sharingOptions(snap, g.guest)
+		o := namingOptions(snap, g.guest)
 		var err error
 		if key, err = share.Secret(o.Dir, o.Redis, o.Prefix); err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/trapgate/trapgate/internal/redisconn"
 )
 
 //go:embed redis.lua
@@ -42,6 +44,19 @@ func NewRedis(client redis.UniversalClient, prefix string, opt Options) *Redis {
 	}
 	return &Redis{client: client, root: prefix, opt: opt.withDefaults(DefaultBytes)}
 }
+
+// OpenRedis makes a store of the Redis at url (redis://, rediss:// or unix://; see redis.ParseURL), which need not be there yet: a
+// call that it does not answer within timeout, or before its context ends, returns an error. Close it.
+func OpenRedis(url, prefix string, timeout time.Duration, opt Options) (*Redis, error) {
+	client, err := redisconn.Open(url, timeout)
+	if err != nil {
+		return nil, fmt.Errorf("context: %w", err)
+	}
+	return NewRedis(client, prefix, opt), nil
+}
+
+// Close closes the connections of a store that OpenRedis made.
+func (s *Redis) Close() error { return s.client.Close() }
 
 // PutEpoch implements Store.
 func (s *Redis) PutEpoch(ctx context.Context, k Key, chain uint64, record []byte) ([]byte, error) {

@@ -5,6 +5,12 @@ package redis
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +21,7 @@ import (
 
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/ctxrewrite/store/storetest"
+	"github.com/trapgate/trapgate/e2e/engine/rig"
 )
 
 func TestContextStore(t *testing.T) {
@@ -140,4 +147,173 @@ func replicas(t *testing.T, addr string) {
 		won[one[len(one)-1]]++
 	}
 	t.Logf("%d epochs of %d replicas; won: %v", rounds, stores, won)
+}
+
+// TestContextGates has a conversation outgrow its window at one gate and go on at another that shares its Redis: the upstream gets
+// the same bytes. A gate that shares with nobody makes others of it.
+func TestContextGates(t *testing.T) {
+	s := start(t)
+	up := &recorder{}
+	srv := httptest.NewServer(up)
+	defer srv.Close()
+	gate := func(shared string) *rig.Gate {
+		t.Helper()
+		g, err := rig.StartGate(fmt.Sprintf("upstreams: [{name: u, base_url: %q, credential: agent}]\ncontext: {windows: {\"*\": 3000}, reserve: 500%s}\n",
+			srv.URL+"/v1", shared), "", "REDIS="+s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = g.Close() })
+		return g
+	}
+	const shared = ", shared: {redis: {env: REDIS}, prefix: gates}"
+	a, b, alone := gate(shared), gate(shared), gate("")
+	c, last, epoch := &talk{}, "", 0
+	for before := 0; epoch < 3 || epoch == before; { // just behind a swap: gates estimate sizes a little differently, so no mark may be near
+		c.turn()
+		before = epoch
+		last, epoch = up.ask(t, a, c)
+	}
+	stored(t, a, epoch)
+	stored(t, b, epoch) // which connects it: on a loaded machine that may take longer than a request waits for
+	if sent, _ := up.ask(t, alone, c); sent == last {
+		t.Error("a gate of its own sends the same: the Redis is not what makes gates agree")
+	}
+	if sent, _ := up.ask(t, b, c); sent != last {
+		t.Errorf("the other gate sends\n%s\nafter\n%s\n%s", sent, last, b.Log())
+	}
+	c.turn()
+	if sent, _ := up.ask(t, b, c); !strings.HasPrefix(sent, strings.TrimSuffix(last, "]}")) {
+		t.Errorf("the next request does not continue the one before:\n%s\nafter\n%s", sent, last)
+	}
+	shownContext(t, a, b, "REDIS="+s.URL())
+}
+
+// stored waits until an epoch that a gate has swapped in is in its store: one that was made in the path is stored beside it.
+func stored(t *testing.T, g *rig.Gate, epoch int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		status, body, err := g.AdminGet("/debug/context?session=gates")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status == http.StatusOK && strings.Contains(string(body), fmt.Sprintf(`"number":%d,`, epoch)) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("epoch %d is not stored: %d %s", epoch, status, body)
+		}
+	}
+}
+
+// shownContext looks at the conversation through both gates, and at what is left of it when one has ended.
+func shownContext(t *testing.T, a, b *rig.Gate, env string) {
+	bin, err := rig.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(g *rig.Gate, file bool, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(bin, append(append([]string{"context"}, args...), "--data", g.Data)...)
+		if file {
+			cmd.Args = append(cmd.Args, "--config", filepath.Join(filepath.Dir(g.Data), "trapgate.yaml"))
+			cmd.Env = append(cmd.Environ(), env)
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	rows := strings.Split(show(a, false, "ls"), "\n")
+	if len(rows) != 3 || rows[2] != "" || strings.Fields(rows[1])[0] != "gates" {
+		t.Fatalf("ls: %q", rows)
+	}
+	diff := show(a, false, "diff", "gates")
+	_, handle, ok := strings.Cut(diff, "kept as ")
+	handle, _, _ = strings.Cut(handle, "\n")
+	if !ok || !strings.Contains(diff, "epoch 1, after the task") || !strings.Contains(diff, "epoch 2, after epoch 1") {
+		t.Fatalf("diff: %s", diff)
+	}
+	whole, body := show(a, false, "show", "gates"), show(a, false, "show", handle)
+	if !strings.Contains(whole, "epoch ") || !strings.Contains(body, "/src/file1.go") {
+		t.Errorf("show: %s\n%s", whole, body)
+	}
+	session := func(row string) []string { return strings.Fields(row)[:4] } // without size and time, which use changes
+	if again := strings.Split(show(b, false, "ls"), "\n"); len(again) != 3 || !slices.Equal(session(again[1]), session(rows[1])) {
+		t.Errorf("ls: %q, but %q before", again, rows)
+	}
+	if show(b, false, "diff", "gates") != diff || show(b, false, "show", "gates") != whole {
+		t.Error("the other gate shows something else")
+	}
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if kept := show(a, true, "diff", "gates"); kept != diff {
+		t.Errorf("with its gate ended the conversation is another one: %s", kept)
+	}
+}
+
+// A talk is a conversation that is a tool call and its result longer with each turn.
+type talk struct {
+	turns    int
+	messages strings.Builder
+}
+
+func (c *talk) turn() {
+	c.turns++
+	var result strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&result, `step %d of run %d read line %d of the file;\n`, i, c.turns, c.turns*37+i)
+	}
+	fmt.Fprintf(&c.messages, `,{"role":"assistant","content":null,"tool_calls":[{"id":"call_%d","type":"function","function":{"name":"read","arguments":"{\"path\":\"/src/file%d.go\"}"}}]}`, c.turns, c.turns)
+	fmt.Fprintf(&c.messages, `,{"role":"tool","tool_call_id":"call_%d","content":"%s"}`, c.turns, result.String())
+}
+
+func (c *talk) body() string {
+	return `{"model":"m","messages":[{"role":"system","content":"You must never delete keep-me.txt."},{"role":"user","content":"Mend the test."}` + c.messages.String() + `]}`
+}
+
+// A recorder is an upstream that keeps the newest request. Its answer says nothing of usage, which gates would learn from.
+type recorder struct {
+	mu   sync.Mutex
+	body string
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	r.body = string(body)
+	r.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}`)
+}
+
+// ask sends the conversation through a gate and returns what came out of it, and the number of its epoch, 0 for none.
+func (r *recorder) ask(t *testing.T, g *rig.Gate, c *talk) (sent string, epoch int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/chat/completions", strings.NewReader(c.body()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer one"}, "X-Trapgate-Session": {"gates"}}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, g.Log())
+	}
+	defer resp.Body.Close()
+	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s %v", resp.Status, answer, err)
+	}
+	if note := resp.Header.Get("x-trapgate-context"); note != "" {
+		if _, err := fmt.Sscanf(note, "epoch=%d;", &epoch); err != nil {
+			t.Errorf("x-trapgate-context: %s", note)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.body, epoch
 }

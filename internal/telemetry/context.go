@@ -16,6 +16,12 @@ type ContextCounts struct {
 	Observed  int64 `json:"observed"`  // requests that observing left alone and that would have been rewritten
 	Saving    int64 `json:"saving"`    // tokens that they would have been shorter by
 	Failures  int64 `json:"failures"`  // requests that went out as they came because something failed inside
+
+	Volatile     int64 `json:"volatile"`      // requests with a line of the system text that had changed
+	VolatileCost int64 `json:"volatile_cost"` // tokens that could not be read from the provider's cache for that
+	Moved        int64 `json:"moved"`         // requests in which such lines were moved to the end
+	Breakpoints  int64 `json:"breakpoints"`   // cache_control marks added
+	CacheKeys    int64 `json:"cache_keys"`    // requests that a prompt_cache_key was added to
 }
 
 // The metrics of context rewriting; they exist once Telemetry.Contexts has been called.
@@ -68,6 +74,26 @@ var (
 		"trapgate.context.windows.learnt", counter, "{window}", nil,
 		"Windows of models learnt from refusals.", nil,
 	}
+	defContextVolatile = metricDef{
+		"trapgate.context.volatile", counter, "{request}", nil,
+		"Requests with a line of the system text that had changed since the session's request before.", nil,
+	}
+	defContextVolatileCost = metricDef{
+		"trapgate.context.tokens.volatile", counter, "{token}", nil,
+		"Estimated tokens that the provider could not read from its prompt cache for such lines.", nil,
+	}
+	defContextMoved = metricDef{
+		"trapgate.context.volatile.moved", counter, "{request}", nil,
+		"Requests in which such lines were moved to the end of the newest message.", nil,
+	}
+	defContextBreakpoints = metricDef{
+		"trapgate.context.breakpoints", counter, "{mark}", nil,
+		"Marks for the provider's prompt cache (cache_control) that were added.", nil,
+	}
+	defContextCacheKeys = metricDef{
+		"trapgate.context.cache_keys", counter, "{request}", nil,
+		"Requests that a prompt_cache_key was added to.", nil,
+	}
 )
 
 // contextCounters are the metrics with what they show.
@@ -87,6 +113,11 @@ var contextCounters = []struct {
 	{defContextCuts.desc(), func(n *ContextCounts) int64 { return n.Cuts }},
 	{defContextBroken.desc(), func(n *ContextCounts) int64 { return n.Broken }},
 	{defContextLearnt.desc(), func(n *ContextCounts) int64 { return n.Learnt }},
+	{defContextVolatile.desc(), func(n *ContextCounts) int64 { return n.Volatile }},
+	{defContextVolatileCost.desc(), func(n *ContextCounts) int64 { return n.VolatileCost }},
+	{defContextMoved.desc(), func(n *ContextCounts) int64 { return n.Moved }},
+	{defContextBreakpoints.desc(), func(n *ContextCounts) int64 { return n.Breakpoints }},
+	{defContextCacheKeys.desc(), func(n *ContextCounts) int64 { return n.CacheKeys }},
 }
 
 // contexts shows the counts when somebody looks.

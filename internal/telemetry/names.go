@@ -167,6 +167,7 @@ var allDefs = []*metricDef{
 	&defLeaseHeld, &defLeaseSpent, &defLeaseWasted, &defLeaseDenied, &defLeaseFallback, &defLeaseAway,
 	&defContextRequests, &defContextRewritten, &defContextObserved, &defContextSaving, &defContextTooLarge, &defContextFailures, &defContextRemoved,
 	&defContextEpochs, &defContextInPath, &defContextCuts, &defContextBroken, &defContextLearnt,
+	&defContextVolatile, &defContextVolatileCost, &defContextMoved, &defContextBreakpoints, &defContextCacheKeys,
 }
 
 var underscores = strings.NewReplacer(".", "_")

@@ -12,11 +12,33 @@ import (
 )
 
 // A Context is what the context section says, ready for the engine. It is immutable and safe for concurrent use: the slices inside
-// are shared and must not be changed. Any of it may be put in force while calls run.
+// are shared and must not be changed. A change of any of it but Shared may be put in force while calls run.
 type Context struct {
 	Engine  ctxrewrite.Config // all shares are set; windows go by the upstreams' names of models
 	Hygiene hygiene.Settings
-	Rules   []PinRule // in file order
+	Rules   []PinRule      // in file order
+	Shared  *SharedContext // nil: kept in the data directory
+}
+
+// A SharedContext is a store of rewrites that other sidecars use too.
+type SharedContext struct {
+	Redis  RedisURL
+	Prefix string // of all keys
+}
+
+func (s *SharedContext) same(o *SharedContext) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return s.Redis.Reveal() == o.Redis.Reveal() && s.Prefix == o.Prefix
+}
+
+// String names the Redis without its password, "off" for nil.
+func (s *SharedContext) String() string {
+	if s == nil {
+		return "off"
+	}
+	return fmt.Sprintf("%v, prefix %s", s.Redis, s.Prefix)
 }
 
 // A PinRule is a text that rewrites of the exchanges that match keep.
@@ -28,6 +50,14 @@ type PinRule struct {
 // Match reports whether the rule is for an agent that calls a model, by the upstream's name.
 func (r *PinRule) Match(agent, model string) bool {
 	return r.agent.match(agent) && r.model.match(model)
+}
+
+// sharedContext is where rewrites have been kept since the process began.
+func (s *Snapshot) sharedContext() *SharedContext {
+	if s.Context != nil {
+		return s.Context.Shared
+	}
+	return s.rewrites
 }
 
 // Bounds of what is looked through, or restated, for each request.
@@ -59,6 +89,7 @@ func (b *builder) context() {
 		x.Engine.Summary = ctxrewrite.Summary{Model: w.Model, MaxTokens: or(w.MaxTokens, ctxrewrite.DefaultSummary)}
 	}
 	x.Hygiene = c.Hygiene.settings()
+	b.sharedContext(x, c.Shared)
 	switch orText(mode, orText(c.Mode, "on")) {
 	case "off":
 		return
@@ -69,6 +100,15 @@ func (b *builder) context() {
 		b.problem(src, "set data, or $"+EnvData, "needs a directory to keep in what leaves requests, and none is known")
 	}
 	b.snap.Context = x
+}
+
+func (b *builder) sharedContext(x *Context, c *SharedContextConfig) {
+	const key = "context.shared"
+	if c == nil || !b.ok(key) {
+		return
+	}
+	x.Shared = &SharedContext{Redis: b.redis(key+".redis", c.Redis), Prefix: orText(c.Prefix, "trapgate:context:")}
+	b.redisPrefix(key+".prefix", x.Shared.Prefix)
 }
 
 func (b *builder) windows(x *Context, list Windows) {

@@ -10,6 +10,8 @@ type ContextConfig struct {
 	Pins    PinsConfig     `yaml:"pins" doc:"What every rewrite keeps word for word, besides what is always kept: system and developer messages, the user messages before the first tool call, and sentences there that say must, never, only and the like."`
 	Summary *SummaryConfig `yaml:"summary" doc:"Have a model write a summary of what a rewrite leaves out, beside what is copied word for word. Its calls are made in the background, in the class background where calls are scheduled, and charged to the program whose conversation it is. What it writes is checked; when it cannot be used, or is late, the rewrite goes without. Absent: no model is asked, and equal conversations give equal rewrites."`
 
+	Shared *SharedContextConfig `yaml:"shared" doc:"Keep rewrites in a Redis that other sidecars use too: whoever of them has a conversation's next request sends the same bytes, and the provider's prompt cache holds. Absent: they are kept in the data directory. Decided when the process starts: a change of it by reload needs a restart."`
+
 	Hygiene HygieneConfig `yaml:"hygiene" doc:"What is mended besides, so that the provider's prompt cache holds."`
 }
 
@@ -18,6 +20,12 @@ type HygieneConfig struct {
 	CacheKey    bool   `yaml:"cache_key" default:"false" example:"true" doc:"Add prompt_cache_key, a hash of tenant and session, where the agent set none and the provider knows it: OpenAI, Azure and Mistral, by the host of base_url, in chat and responses."`
 	Breakpoints bool   `yaml:"breakpoints" default:"false" example:"true" doc:"In the messages dialect, mark where the provider shall cache (cache_control), as far as the agent has left some of the four marks: the last message, the end of the system text, the message with a digest, the end of the tools."`
 	Volatile    string `yaml:"volatile" enum:"report,move,off" default:"report" example:"move" doc:"What is done with a line of the system prompt that was seen to change between requests of a session (a clock, a nonce, a counter), and so keeps all behind it out of the cache. report: a response header and metrics say what it costs. move: its text goes to the end of the newest message, and a constant stands in its place. off: nobody looks."`
+}
+
+// SharedContextConfig is context.shared.
+type SharedContextConfig struct {
+	Redis  *RedisRef `yaml:"redis" required:"true" example:"{url: \"redis://10.0.0.5:6379/0\"}" doc:"Where the Redis is, as for schedule.shared. While it does not answer, each sidecar makes rewrites of its own. Tenants that are known by a credential alone are named after the Redis and prefix of schedule.shared, and after these without it: sidecars that share must agree."`
+	Prefix string    `yaml:"prefix" default:"\"trapgate:context:\"" example:"\"trapgate:prod:\"" doc:"Of all keys in the Redis. Those that share must have the same; those that do not, another one."`
 }
 
 // SummaryConfig is context.summary.

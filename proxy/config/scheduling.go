@@ -206,10 +206,15 @@ func (b *builder) shared(s *Schedule, sc *ScheduleConfig) {
 	if s.Shared.Renew > time.Minute || s.Shared.Renew < 10*time.Millisecond {
 		b.wrong(key+".renew", "", "must be from 10ms to 1m (got %s)", Duration(s.Shared.Renew))
 	}
-	if !visible(s.Shared.Prefix) || len(s.Shared.Prefix) > maxRedisPrefix {
-		b.wrong(key+".prefix", "", "must be 1 to %d printable ASCII characters without spaces (got %q)", maxRedisPrefix, shorten(c.Prefix))
-	}
+	b.redisPrefix(key+".prefix", s.Shared.Prefix)
 	b.leasable(s, sc)
+}
+
+// redisPrefix checks what begins all keys in a Redis.
+func (b *builder) redisPrefix(key, prefix string) {
+	if !visible(prefix) || len(prefix) > maxRedisPrefix {
+		b.wrong(key, "", "must be 1 to %d printable ASCII characters without spaces (got %q)", maxRedisPrefix, shorten(prefix))
+	}
 }
 
 func visible(s string) bool {

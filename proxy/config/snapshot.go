@@ -36,7 +36,8 @@ type Snapshot struct {
 	watch     []string // files whose change asks for a reload
 	hosts     globs
 	marks     marks
-	scheduled *Schedule // of an earlier snapshot; who shares outlives a section that goes and comes back
+	scheduled *Schedule      // of an earlier snapshot; who shares outlives a section that goes and comes back
+	rewrites  *SharedContext // the same of context, where it is decided when the process starts
 }
 
 // An Addr is a place to listen on or to dial.

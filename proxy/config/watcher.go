@@ -210,6 +210,11 @@ func (s *Snapshot) keepRunning(old *Snapshot) (warnings Problems) {
 		warn("schedule.shared", was.Shared)
 		s.Schedule.Shared = was.Shared
 	}
+	s.rewrites = old.sharedContext()
+	if c := s.Context; c != nil && !c.Shared.same(s.rewrites) {
+		warn("context.shared", s.rewrites)
+		c.Shared = s.rewrites
+	}
 	switch {
 	case s.TLS == nil && old.TLS != nil:
 		warn("tls", "on")

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/trapgate/trapgate/internal/redisconn"
 )
 
 //go:embed exchange.lua
@@ -44,25 +45,14 @@ func NewRedis(client redis.UniversalClient, o RedisOptions) *Redis {
 	return &Redis{client: client, prefix: o.Prefix, now: o.Now}
 }
 
-// quiet drops what go-redis would print to stderr for each dial that fails: Exchange returns the error.
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
-
-var hush = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
-
 // OpenRedis makes a store of the Redis at url (redis://, rediss:// or unix://; see redis.ParseURL) that gives up on a
 // command after timeout. It silences the logger of go-redis, which is one for the process. Close it.
 func OpenRedis(url string, timeout time.Duration, o RedisOptions) (*Redis, error) {
-	hush()
-	opt, err := redis.ParseURL(url)
+	client, err := redisconn.Open(url, timeout)
 	if err != nil {
-		return nil, fmt.Errorf("%w: redis: %w", ErrStore, err)
+		return nil, fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	opt.MaxRetries, opt.DialerRetries = -1, 1
-	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = timeout, timeout, timeout, timeout
-	opt.ContextTimeoutEnabled = true
-	return NewRedis(redis.NewClient(opt), o), nil
+	return NewRedis(client, o), nil
 }
 
 // Close closes the connections.
