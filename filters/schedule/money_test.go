@@ -87,6 +87,8 @@ func TestFinal(t *testing.T) {
 		{wire.Answer{Finish: []string{"completed"}, ToolCalls: 1}, false},
 		{wire.Answer{Finish: []string{"stop", "tool_calls"}}, false},
 		{wire.Answer{Finish: []string{"pause_turn"}}, false},
+		{wire.Answer{Finish: []string{"length"}}, false},
+		{wire.Answer{Finish: []string{"max_tokens"}}, false},
 		{wire.Answer{Finish: []string{"stop"}, ErrorType: "x"}, false},
 		{wire.Answer{}, false},
 	} {

@@ -83,6 +83,8 @@ func (s *stream) final() bool {
 		switch why {
 		case "tool_calls", "function_call", "tool_use", "pause_turn", "queued", "in_progress":
 			return false
+		case "length", "max_tokens", "max_output_tokens", "incomplete": // cut by its limit: no end of anything
+			return false
 		}
 	}
 	return true
