@@ -40,7 +40,7 @@ var ruleName = regexp.MustCompile(`K\d{6}`)
 // rules, is the same when it is regenerated, and is a prefix of the next unless a new epoch begins.
 func TestAncestors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: 3000}}, Reserve: 100}, Options{})
+		e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: 3000}}, Reserve: 100}, Options{Count: roughly})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func spans(t *rapid.T, body []byte) (all []string) {
 
 // Many at once, of one session and of others that begin alike.
 func TestConcurrent(t *testing.T) {
-	e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: 3000}}, Reserve: 100}, Options{})
+	e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: 3000}}, Reserve: 100}, Options{Count: roughly})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func BenchmarkFit(b *testing.B) {
 				b.Fatal(err)
 			}
 			chains := v.ChainFrom(0, 0, nil)
-			e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: c.window}}}, Options{})
+			e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: c.window}}}, Options{Count: roughly})
 			if err != nil {
 				b.Fatal(err)
 			}

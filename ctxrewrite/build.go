@@ -95,7 +95,7 @@ func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options) (*wire.Vie
 // tell the most.
 func (e *Engine) calibrate(number int, body []byte, w writing) {
 	if number <= 2 || number%8 == 0 {
-		e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), tokens.Count(string(body)))
+		e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), e.count(string(body)))
 	}
 }
 

@@ -70,7 +70,7 @@ func cutOnce(t *testing.T, h *historytest.History, p *history.Profile, share flo
 	var outs [2][]byte
 	var plan Plan
 	for i := range outs {
-		e, err := New(config, Options{})
+		e, err := New(config, Options{Count: roughly})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ type Options struct {
 	Store store.Store // of epochs and of contents that left a request; nil: in memory
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Count counts the o200k tokens of a text exactly, beside the path; nil: tokens.Count.
+	Count func(text string) int
 	// Sessions is how many conversations are remembered in memory, the one not used for longest going first; 0: 4096.
 	Sessions int
 }
@@ -29,6 +31,7 @@ type Engine struct {
 	store       store.Store
 	now         func() time.Time
 	log         *slog.Logger
+	count       func(text string) int
 	builds      chan struct{} // a place for each build under way
 	running     sync.WaitGroup
 	counts      counts
@@ -54,7 +57,10 @@ func New(c Config, opt Options) (*Engine, error) {
 	if opt.Sessions == 0 {
 		opt.Sessions = 4096
 	}
-	e := &Engine{store: opt.Store, now: opt.Now, log: opt.Log, builds: make(chan struct{}, 2)}
+	if opt.Count == nil {
+		opt.Count = tokens.Count
+	}
+	e := &Engine{store: opt.Store, now: opt.Now, log: opt.Log, count: opt.Count, builds: make(chan struct{}, 2)}
 	e.sessions.init(opt.Sessions)
 	return e, e.Configure(c)
 }

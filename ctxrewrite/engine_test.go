@@ -14,7 +14,7 @@ import (
 
 func engine(t *testing.T, c Config, s store.Store) *Engine {
 	t.Helper()
-	e, err := New(c, Options{Store: s})
+	e, err := New(c, Options{Store: s, Count: roughly})
 	if err != nil {
 		t.Fatal(err)
 	}

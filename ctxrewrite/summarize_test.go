@@ -31,7 +31,7 @@ type teller struct {
 const askedRule = "You must never delete keep-me.txt."
 
 func newTeller(t *testing.T, s Summary, write summary.Ask) *teller {
-	e, err := New(Config{Windows: []tokens.Rule{{Model: "m", Tokens: 6000}}, Reserve: 500, Summary: s}, Options{})
+	e, err := New(Config{Windows: []tokens.Rule{{Model: "m", Tokens: 6000}}, Reserve: 500, Summary: s}, Options{Count: roughly})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestObserveAsksNobody(t *testing.T) {
 func TestReplayWithSummaries(t *testing.T) {
 	r := recorded(t)
 	const window = 32768
-	e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: window}}, Summary: Summary{MaxTokens: DefaultSummary}}, Options{})
+	e, err := New(Config{Windows: []tokens.Rule{{Model: "*", Tokens: window}}, Summary: Summary{MaxTokens: DefaultSummary}}, Options{Count: roughly})
 	if err != nil {
 		t.Fatal(err)
 	}
