@@ -30,7 +30,7 @@ demo: ## See what it does: simulated agents and model, direct and through Trapga
 unit: ## Test without network, root or real parts: under a minute after the build
 	go test ./...
 
-test: summary ## Test everything, each real part once: 12 minutes, 25 the first time
+test: summary ## Test everything, each real part once: 13 minutes, 25 the first time
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
 	@$(STEP) setup e2e/setup.sh

@@ -9,6 +9,9 @@
 // The rules that must hold, the first ones before the others: the history stays valid, the request fits the window, system text
 // and pins stand byte for byte, the end of the conversation stands verbatim. Below the mark not one byte changes.
 //
+// A digest is made of the agent's own text: exchange edits inside what an epoch covers are left out with it, and an epoch is for
+// the edits that it was made under. No filter makes any today.
+//
 // An epoch belongs to one session and to the prefix chain of what it covers: the longest one whose covered messages and whose
 // swap point are in the request's own chain is used, so that appended and regenerated requests find it and edited or branched
 // ones find an older one or none.

@@ -61,7 +61,9 @@ func New(c Config, opt Options) (*Engine, error) {
 		opt.Count = tokens.Count
 	}
 	e := &Engine{store: opt.Store, now: opt.Now, log: opt.Log, count: opt.Count, builds: make(chan struct{}, 2)}
-	e.sessions.init(opt.Sessions)
+	if err := e.sessions.init(opt.Sessions); err != nil {
+		return nil, err
+	}
 	return e, e.Configure(c)
 }
 
@@ -109,8 +111,7 @@ type Plan struct {
 	Why      string // a breaker, or why nothing could be done; "" else
 	Observed bool   // nothing was changed: the mode is Observe
 
-	raw  int // uncalibrated estimate of what is sent
-	conv *conversation
+	raw int // uncalibrated estimate of what is sent
 }
 
 // An Action says what a plan does.
@@ -136,7 +137,7 @@ func (e *Engine) Fit(r *Request) Plan {
 		e: e, c: c, r: r, conv: e.sessions.of(r), usable: c.usable(window, r.View.MaxTokensValue()),
 		factor: e.calibration.Factor(r.Upstream, r.Model),
 	}
-	f.plan.Window, f.plan.conv = window, f.conv
+	f.plan.Window = window
 	f.conv.mu.Lock()
 	defer f.conv.mu.Unlock()
 	f.run()

@@ -175,8 +175,8 @@ func TestExchangeEdits(t *testing.T) {
 func TestEpochRecords(t *testing.T) {
 	e := engine(t, window(3000), nil)
 	k := &talk{session: "s"}
-	_, plan := grow(t, e, k, 40, 60)
-	ep := plan.conv.epochs[len(plan.conv.epochs)-1]
+	grow(t, e, k, 40, 60)
+	ep := newest(e, "s")
 	record, err := ep.marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,12 @@ import (
 // roughly stands for the exact count, which is slow, and teaches nothing that a restart would forget.
 func roughly(text string) int { return tokens.Estimate([]byte(text)) }
 
+// newest is the epoch that was made last in a session of sent's tenant.
+func newest(e *Engine, session string) *Epoch {
+	c := e.sessions.of(&Request{Tenant: "t", Session: session})
+	return c.epochs[len(c.epochs)-1]
+}
+
 // A recording is a long session with planted rules and codes, as the notes' replay uses it.
 type recording struct {
 	Tools  json.RawMessage
@@ -89,7 +95,7 @@ func TestReplay(t *testing.T) {
 				e.running.Wait()
 				if plan.Made {
 					epochs++
-					t.Logf("epoch %d before message %d: from %d to %d, digest %d", plan.Epoch, point, plan.From, plan.To, plan.conv.epochs[len(plan.conv.epochs)-1].Tokens)
+					t.Logf("epoch %d before message %d: from %d to %d, digest %d", plan.Epoch, point, plan.From, plan.To, newest(e, "s").Tokens)
 				}
 				v, err := wire.Acquire(wire.Chat, out, wire.Limits{})
 				if err != nil {

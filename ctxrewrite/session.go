@@ -19,7 +19,10 @@ type sessions struct {
 	byKey *lru.Cache[store.Key, *conversation]
 }
 
-func (s *sessions) init(most int) { s.byKey, _ = lru.New[store.Key, *conversation](most) }
+func (s *sessions) init(most int) (err error) {
+	s.byKey, err = lru.New[store.Key, *conversation](most)
+	return err
+}
 
 // of finds or begins the conversation of a request. One without a session has one to itself.
 func (s *sessions) of(r *Request) *conversation {

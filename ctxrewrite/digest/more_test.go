@@ -147,7 +147,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-func TestVerify(t *testing.T) {
+// Summaries that a model may write: with and without what they must hold, and with claims of calls that never were.
+func TestAcceptsSummaries(t *testing.T) {
 	b := body(wire.Chat, append([]turn{{role: "user", text: strings.Repeat("much to say here, really. ", 80)}}, talk...))
 	b = b[:len(b)-1] + `,"tools":[{"type":"function","function":{"name":"deploy","parameters":{}}},{"type":"function","function":{"name":"run","parameters":{}}}]}`
 	v := view(t, wire.Chat, b)
@@ -158,14 +159,13 @@ func TestVerify(t *testing.T) {
 	for _, c := range []struct{ name, summary, want string }{
 		{"good", good, ""},
 		{"empty", " ", "empty"},
-		{"rule lost", strings.Replace(good, "Never", "never", 1), "lost the rule"},
 		{"id lost", strings.Replace(good, "QT-8812-77ZZ", "QT", 1), "ids and paths"},
 		{"false claim", good + " Then called deploy with success.", "deploy was called"},
 		{"false claim of an unknown tool", good + " Then called drop_table(x).", "drop_table was called"},
 		{"a tool only named", good + " The deploy is still to be done.", ""},
 		{"longer than its source", good + strings.Repeat(" and so on", 4000), "its source"},
 	} {
-		err := digest.Verify(c.summary, d, v, 0, len(v.Msgs))
+		err := d.Accepts(c.summary, []string{"KX-4471-99AB", "QT-8812-77ZZ"}, v, 0, len(v.Msgs))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 const reportName = "context.md"
@@ -40,7 +38,7 @@ type report struct {
 }
 
 func newReport(p *plan) *report {
-	return &report{p: p, began: time.Now(), loadThen: loadAverage(), pictures: map[string]string{}}
+	return &report{p: p, began: time.Now(), loadThen: benchkit.LoadAverage(), pictures: map[string]string{}}
 }
 
 // must adds a figure that has to be reached.
@@ -52,7 +50,7 @@ func (r *report) must(name string, met bool, target, form string, args ...any) {
 
 // atMost adds a figure that must not lie above a limit.
 func (r *report) atMost(name string, value, limit float64, unit string) {
-	r.must(name, value <= limit, "<= "+number(limit)+unit, "%s%s", number(value), unit)
+	r.must(name, value <= limit, "<= "+benchkit.Number(limit)+unit, "%s%s", benchkit.Number(value), unit)
 }
 
 // shown adds one that has no target.
@@ -95,7 +93,7 @@ func (r *report) markdown() string {
 		b.WriteString(" with `-without`: no section context, so what stands for trapgate is a gate that rewrites nothing")
 	}
 	fmt.Fprintf(&b, ". What is counted, and how, stands in `e2e/bench/context/doc.go`. %s, %d cores, load %s before and %s after, took %v.\n",
-		kernel(), runtime.NumCPU(), r.loadThen, loadAverage(), time.Since(r.began).Round(time.Second))
+		benchkit.Kernel(), runtime.NumCPU(), r.loadThen, benchkit.LoadAverage(), time.Since(r.began).Round(time.Second))
 	if r.p.comment != "" {
 		fmt.Fprintf(&b, "%s\n", r.p.comment)
 	}
@@ -109,42 +107,8 @@ func (r *report) markdown() string {
 func (r *report) write(dir string) error {
 	r.pictures[reportName] = r.markdown()
 	fmt.Print(r.pictures[reportName])
-	for name, text := range r.pictures {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return fmt.Errorf("context: %w", err)
-		}
+	if err := benchkit.WriteFiles(dir, r.pictures); err != nil {
+		return fmt.Errorf("context: %w", err)
 	}
 	return nil
-}
-
-func kernel() string {
-	out, err := exec.Command("uname", "-sr").Output()
-	if err != nil {
-		return runtime.GOOS
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func loadAverage() string {
-	raw, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(raw), " ")
-	return first
-}
-
-// number shows three digits that count.
-func number(v float64) string {
-	switch a := math.Abs(v); {
-	case math.IsNaN(v):
-		return "-"
-	case a >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case a >= 10:
-		return fmt.Sprintf("%.1f", v)
-	case a >= 1 || a == 0:
-		return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
-	}
-	return fmt.Sprintf("%.3g", v)
 }

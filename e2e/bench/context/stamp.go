@@ -69,7 +69,7 @@ func stamp(p *plan, r *report) error {
 		r.printf("| %s | %.1f | %.1f | %.0f |\n", s.name, s.median(), benchkit.Percentile(s.waits, 0.9), benchkit.Median(s.prefilled))
 	}
 	r.atMost("stamped system prompt: time to first token against direct", sides[1].median()/sides[0].median(), 0.1, "")
-	r.shown("the same without the time in it", "%s", number(sides[2].median()/sides[0].median()))
+	r.shown("the same without the time in it", "%s", benchkit.Number(sides[2].median()/sides[0].median()))
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 // What the replay must reach, by window.
@@ -28,7 +30,7 @@ func (r *report) replay(w int, all []contender, frontier []outcome) {
 	for _, c := range all {
 		r.printf("| %s | %.2f | %d | %.3f | %s | %s / %s | %s / %s | %s (%d) | %d |\n", c.name, 100*c.share(), c.over, c.cost(), faultList(c.faults),
 			percent(c.pinsSpelled, c.pinsDue), percent(c.pinsSaid, c.pinsDue), percent(c.idsEnd, c.idsDueAtEnd), percent(c.idsSaid, c.idsDue),
-			number(100*c.leastTail), c.shortTails, c.changedBelow)
+			benchkit.Number(100*c.leastTail), c.shortTails, c.changedBelow)
 	}
 	if judged {
 		r.printf("| bound: the oracle at hits >= %.1f %% | >= %.1f | 0 | %.3f | | | | 20 of the usable | |\n", 100*want.hits, 100*want.hits, costAt(frontier, want.hits))

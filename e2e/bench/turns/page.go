@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/trapgate/trapgate/e2e/bench/internal/benchkit"
 )
 
 const pageName = "turns.md"
@@ -22,7 +22,7 @@ type page struct {
 	beside   string // how the parts ran that ran side by side
 }
 
-func newPage(p *plan) *page { return &page{p: p, began: time.Now(), loadThen: loadAverage()} }
+func newPage(p *plan) *page { return &page{p: p, began: time.Now(), loadThen: benchkit.LoadAverage()} }
 
 func (g *page) markdown() string {
 	var b strings.Builder
@@ -33,8 +33,8 @@ func (g *page) markdown() string {
 	if g.p.only != "" {
 		fmt.Fprintf(&b, " with `-only %s`", g.p.only)
 	}
-	fmt.Fprintf(&b, ". Agents: %s. %s, %d cores, load %s before and %s after, took %v.\n", g.p.driver.name(), kernel(), runtime.NumCPU(),
-		g.loadThen, loadAverage(), time.Since(g.began).Round(time.Second))
+	fmt.Fprintf(&b, ". Agents: %s. %s, %d cores, load %s before and %s after, took %v.\n", g.p.driver.name(), benchkit.Kernel(), runtime.NumCPU(),
+		g.loadThen, benchkit.LoadAverage(), time.Since(g.began).Round(time.Second))
 	if g.p.comment != "" {
 		fmt.Fprintf(&b, "%s\n", g.p.comment)
 	}
@@ -76,29 +76,10 @@ func (g *page) write(dir string) error {
 			files[name] = text
 		}
 	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return fmt.Errorf("turns: %w", err)
-		}
+	if err := benchkit.WriteFiles(dir, files); err != nil {
+		return fmt.Errorf("turns: %w", err)
 	}
 	return nil
-}
-
-func kernel() string {
-	out, err := exec.Command("uname", "-sr").Output()
-	if err != nil {
-		return runtime.GOOS
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func loadAverage() string {
-	raw, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(raw), " ")
-	return first
 }
 
 // busy is how many seconds the processors have worked since the machine started, all together and for whomever; false where /proc does

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -40,12 +39,12 @@ func (r *report) must(name string, met bool, target, form string, args ...any) {
 
 // atMost adds a figure that must not lie above a limit.
 func (r *report) atMost(name string, value, limit float64, unit string) {
-	r.must(name, value <= limit, "<= "+number(limit)+unit, "%s%s", number(value), unit)
+	r.must(name, value <= limit, "<= "+benchkit.Number(limit)+unit, "%s%s", benchkit.Number(value), unit)
 }
 
 // atLeast adds one that must not lie below it.
 func (r *report) atLeast(name string, value, limit float64, unit string) {
-	r.must(name, value >= limit, ">= "+number(limit)+unit, "%s%s", number(value), unit)
+	r.must(name, value >= limit, ">= "+benchkit.Number(limit)+unit, "%s%s", benchkit.Number(value), unit)
 }
 
 // shown adds one that has no target.
@@ -69,20 +68,4 @@ func (r *report) printf(form string, args ...any) { fmt.Fprintf(&r.sections, for
 func (r *report) picture(file, title string, all []benchkit.Series) {
 	r.pictures[file] = benchkit.WaitsPlot(title, all)
 	r.printf("\n![%s](%s)\n", title, file)
-}
-
-// number shows three digits that count.
-func number(v float64) string {
-	switch a := math.Abs(v); {
-	case math.IsNaN(v):
-		return "-"
-	case a >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case a >= 10:
-		return fmt.Sprintf("%.1f", v)
-	case a >= 1 || a == 0:
-		return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
-	default:
-		return fmt.Sprintf("%.3g", v)
-	}
 }

@@ -35,17 +35,17 @@ func (r *report) hog(p *plan, where, picture string, runs [][]hogRun, bound []fl
 		"| | light p50 | light p99 | slots busy | Jain | least served | light refused | failed | served light / hog |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
 		benchkit.HogCalls, benchkit.HogLights, benchkit.HogThink, benchkit.HogFirst, benchkit.HogFrom, benchkit.HogFor, len(runs[0]))
 	for side := range runs {
-		r.printf("| %s | %s | %s | %.1f %% | %.4f | %d | %d | %d | %d / %d |\n", sideNames[side], number(benchkit.Percentile(waits[side], 0.5)),
-			number(benchkit.Percentile(waits[side], 0.99)), 100*slots[side], fair[side], least[side], refused[side], failed[side], light[side], hogs[side])
+		r.printf("| %s | %s | %s | %.1f %% | %.4f | %d | %d | %d | %d / %d |\n", sideNames[side], benchkit.Number(benchkit.Percentile(waits[side], 0.5)),
+			benchkit.Number(benchkit.Percentile(waits[side], 0.99)), 100*slots[side], fair[side], least[side], refused[side], failed[side], light[side], hogs[side])
 	}
 	if bound != nil {
-		r.printf("| the strict order in virtual time | %s | %s | | | | | | |\n", number(benchkit.Percentile(bound, 0.5)), number(benchkit.Percentile(bound, 0.99)))
+		r.printf("| the strict order in virtual time | %s | %s | | | | | | |\n", benchkit.Number(benchkit.Percentile(bound, 0.5)), benchkit.Number(benchkit.Percentile(bound, 0.99)))
 	}
 	name := "hog, " + strings.SplitN(where, ",", 2)[0] + ": "
 	for _, q := range []float64{0.5, 0.99} {
 		ours, strict := benchkit.Percentile(waits[sideGate], q), benchkit.Percentile(waits[sideStrict], q)
 		r.must(fmt.Sprintf("%slight p%g wait", name, 100*q), ours <= 1.1*strict, "<= 1.1x the strict bound", "%s s, bound %s s: %sx (direct %s s)",
-			number(ours), number(strict), number(ours/strict), number(benchkit.Percentile(waits[sideDirect], q)))
+			benchkit.Number(ours), benchkit.Number(strict), benchkit.Number(ours/strict), benchkit.Number(benchkit.Percentile(waits[sideDirect], q)))
 	}
 	r.must(name+"slot use", slots[sideGate] >= 0.99*slots[sideDirect], ">= 99 % of direct", "%.2f %% of direct", 100*slots[sideGate]/slots[sideDirect])
 	r.atLeast(name+"Jain over light tenants", fair[sideGate], 0.99, "")
@@ -61,15 +61,15 @@ func (r *report) aios(p *plan, direct, gate []float64) {
 	r.section("AIOS's experiment", "%d agents with %d calls each, %d slots, services lognormal from %g to %g s. Makespan in seconds, for each of %d seeds.\n\n",
 		benchkit.AIOSAgents, benchkit.AIOSCalls, benchkit.HogSlots, benchkit.AIOSLeast, benchkit.AIOSMost, len(direct))
 	r.printf("| | mean | by seed |\n| --- | --- | --- |\n| plain concurrency | %s | %s |\n| trapgate | %s | %s |\n",
-		number(benchkit.Mean(direct)), numbers(direct), number(benchkit.Mean(gate)), numbers(gate))
+		benchkit.Number(benchkit.Mean(direct)), numbers(direct), benchkit.Number(benchkit.Mean(gate)), numbers(gate))
 	ratio := benchkit.Mean(gate) / benchkit.Mean(direct)
-	r.must("AIOS's experiment: makespan", ratio <= 1.02, "<= 1.02x plain concurrency", "%s s against %s s: %.3fx", number(benchkit.Mean(gate)), number(benchkit.Mean(direct)), ratio)
+	r.must("AIOS's experiment: makespan", ratio <= 1.02, "<= 1.02x plain concurrency", "%s s against %s s: %.3fx", benchkit.Number(benchkit.Mean(gate)), benchkit.Number(benchkit.Mean(direct)), ratio)
 }
 
 func numbers(v []float64) string {
 	parts := make([]string, len(v))
 	for i, x := range v {
-		parts[i] = number(x)
+		parts[i] = benchkit.Number(x)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -87,7 +87,7 @@ func (r *report) pair(k pairing, cold float64, direct, gate []pairRun) {
 	r.section("One slot, two agents: "+k.name, "llama.cpp, one slot, no host cache; %d turns each, a prefix of %d tokens (%.2f s when it is cold), %d tokens a turn. Means over %d seeds.\n\n"+
 		"| | wall, s | prefilled tokens | longest wait, s |\n| --- | --- | --- | --- |\n", pairTurns, pairPrefix, cold, pairAdds, len(direct))
 	for side, runs := range [][]pairRun{direct, gate} {
-		r.printf("| %s | %s | %.0f | %s |\n", []string{"direct", "trapgate"}[side], number(sum(runs, wall)), sum(runs, tokens), number(sum(runs, longest)))
+		r.printf("| %s | %s | %.0f | %s |\n", []string{"direct", "trapgate"}[side], benchkit.Number(sum(runs, wall)), sum(runs, tokens), benchkit.Number(sum(runs, longest)))
 	}
 	w, t := sum(gate, wall)/sum(direct, wall), sum(gate, tokens)/sum(direct, tokens)
 	name := "one slot, " + k.name + ": "
@@ -95,9 +95,9 @@ func (r *report) pair(k pairing, cold float64, direct, gate []pairRun) {
 	if k.prefill > 0 {
 		r.atMost(name+"prefilled tokens", t, k.prefill, "")
 	} else {
-		r.shown(name+"prefilled tokens", "%s", number(t))
+		r.shown(name+"prefilled tokens", "%s", benchkit.Number(t))
 	}
-	r.shown(name+"longest wait", "%s s, direct %s s", number(sum(gate, longest)), number(sum(direct, longest)))
+	r.shown(name+"longest wait", "%s s, direct %s s", benchkit.Number(sum(gate, longest)), benchkit.Number(sum(direct, longest)))
 	file := fmt.Sprintf("oneslot-%d-%.0fms.svg", k.tenants, k.to*1000)
 	r.picture(file, "One slot, "+k.name+": waits", []benchkit.Series{{Name: "direct", Points: direct[0].waits}, {Name: "trapgate", Points: gate[0].waits}})
 }
@@ -110,25 +110,25 @@ func (r *report) abandon(rows []desertion) {
 		if d.through {
 			who = "trapgate"
 		}
-		r.printf("| %s | %s | %s | %s | %d |\n", d.state, who, number(benchkit.Median(d.free)), number(benchkit.Percentile(d.free, 1)), len(d.free))
+		r.printf("| %s | %s | %s | %s | %d |\n", d.state, who, benchkit.Number(benchkit.Median(d.free)), benchkit.Number(benchkit.Percentile(d.free, 1)), len(d.free))
 	}
 	for _, d := range rows {
 		if !d.through {
-			r.shown("abandoned unary call in "+d.state+", engine alone: slot free after", "%s s", number(benchkit.Median(d.free)))
+			r.shown("abandoned unary call in "+d.state+", engine alone: slot free after", "%s s", benchkit.Number(benchkit.Median(d.free)))
 			continue
 		}
 		limit, what := 0.05, "<= 50 ms"
 		if d.state == "prefill" {
 			// The stream beside it takes its share of the engine, and a batch may have begun just then.
-			limit, what = 0.05+1.25*d.batch, fmt.Sprintf("the batch under way (%s s)", number(d.batch))
+			limit, what = 0.05+1.25*d.batch, fmt.Sprintf("the batch under way (%s s)", benchkit.Number(d.batch))
 		}
 		worst := benchkit.Percentile(d.free, 1)
-		r.must("abandoned unary call in "+d.state+": slot free after (worst)", worst <= limit, what, "%s s", number(worst))
+		r.must("abandoned unary call in "+d.state+": slot free after (worst)", worst <= limit, what, "%s s", benchkit.Number(worst))
 	}
 }
 
 func (r *report) cancels(run cancelRun) {
-	ms := func(v float64) string { return number(v * 1e3) }
+	ms := func(v float64) string { return benchkit.Number(v * 1e3) }
 	r.section("A waiting call is cancelled", "In the engine, %d calls waiting: `Cancel` returns with the place free after p50 %s, p99 %s, worst %s ms. "+
 		"Through the gate, whose queue has one place: an agent leaves, and the next one asks a millisecond later: %d of %d got the place at once, the latest call that got it was sent after %s ms.\n",
 		run.queued, ms(benchkit.Percentile(run.engine, 0.5)), ms(benchkit.Percentile(run.engine, 0.99)), ms(benchkit.Percentile(run.engine, 1)), run.taken, run.tries, ms(benchkit.Percentile(run.seen, 1)))
@@ -180,7 +180,7 @@ func (r *report) sidecars(run *sidecarRun) {
 func (r *report) added(p *plan, run *addedRun) {
 	r.section("What the section adds where there is room for all", "Whole exchanges at c=1 over one connection, in turns of %d with the section and without; %d rounds of %d each, medians over the rounds, in microseconds.\n\n"+
 		"| | p50 | p99 |\n| --- | --- | --- |\n| without | %s | %s |\n| added | %s | %s |\n", addedBlock, len(run.p50), p.addedEach,
-		number(benchkit.Median(run.off50)), number(benchkit.Median(run.off99)), number(benchkit.Median(run.p50)), number(benchkit.Median(run.p99)))
+		benchkit.Number(benchkit.Median(run.off50)), benchkit.Number(benchkit.Median(run.off99)), benchkit.Number(benchkit.Median(run.p50)), benchkit.Number(benchkit.Median(run.p99)))
 	r.atMost("schedule with capacity free: added p50", benchkit.Median(run.p50), 5, " us")
 	r.atMost("schedule with capacity free: added p99", benchkit.Median(run.p99), 50, " us")
 }

@@ -1,49 +1,10 @@
 package digest
 
 import (
-	"fmt"
 	"strings"
 
-	"github.com/trapgate/trapgate/ctxrewrite/tokens"
 	"github.com/trapgate/trapgate/internal/wire"
 )
-
-// Verify checks a summary (plain text) that a model wrote of the messages [from, to) of v, against the digest that covers
-// them. It must have all rules byte for byte, at least 95 % of the values of the ledger, no claim that a tool was called that
-// never was, and fewer tokens than its source. The error says what is missing.
-func Verify(summary string, d *Digest, v *wire.View, from, to int) error {
-	if strings.TrimSpace(summary) == "" {
-		return fmt.Errorf("digest: the summary is empty")
-	}
-	if d == nil {
-		d = &Digest{}
-	}
-	for _, p := range d.state.rules() {
-		if rule := string(unescape([]byte(p))); !strings.Contains(summary, rule) {
-			return fmt.Errorf("digest: the summary lost the rule %q", rule)
-		}
-	}
-	lost := 0
-	for _, f := range d.state.Facts {
-		if !strings.Contains(summary, string(unescape([]byte(f.Value)))) {
-			lost++
-		}
-	}
-	if n := len(d.state.Facts); lost*20 > n {
-		return fmt.Errorf("digest: the summary lost %d of %d ids and paths", lost, n)
-	}
-	if tool := d.falseClaim(summary, v); tool != "" {
-		return fmt.Errorf("digest: the summary says that %s was called, and it never was", tool)
-	}
-	size := 0
-	for i := max(from, 0); i < min(to, len(v.Msgs)); i++ {
-		size += tokens.Estimate(v.Raw(v.Msgs[i].Span))
-	}
-	if n := tokens.Estimate([]byte(summary)); n >= size {
-		return fmt.Errorf("digest: the summary has %d tokens, its source %d", n, size)
-	}
-	return nil
-}
 
 // falseClaim is a tool that summary says was called, and neither digest nor view knows a call of: a declared tool behind
 // "called", "ran", "used" and the like, or written as a call, or an unknown name_with_underscores written as a call.
