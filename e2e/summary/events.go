@@ -19,11 +19,27 @@ type Step struct {
 	Passed  int
 	Failed  int
 	Skipped []Skip
+	Lost    []Loss
 	Notes   []string // what the account repeats: executions of a fuzz target, figures not met
 }
 
 // A Skip is something that did not run.
 type Skip struct{ What, Why string }
+
+// A Loss is something that failed: a test, or a whole package or command without one.
+type Loss struct {
+	What string
+	Test string // the top test, which can be run again; empty for a package or a command
+	Said string // the last lines of its output
+}
+
+// maxSaid is how many lines of a failure's output the account repeats.
+const maxSaid = 12
+
+// tail is the last lines of an output.
+func tail(lines []string) string {
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-maxSaid):], ""))
+}
 
 // event is a line of go test -json, as `go doc test2json` has it.
 type event struct {
@@ -40,7 +56,6 @@ type reader struct {
 	failed   map[string]bool     // packages with a failed test
 	build    map[string][]string // by import path
 	failures []failure
-	lost     map[failure]int // how many were counted as failed below each
 	raced    bool
 	sawTests bool
 	plain    []string // lines that are no events
@@ -49,7 +64,7 @@ type reader struct {
 func newReader(s *Step, out io.Writer) *reader {
 	return &reader{
 		step: s, out: out, output: map[string][]string{}, parents: map[string]bool{},
-		failed: map[string]bool{}, build: map[string][]string{}, lost: map[failure]int{},
+		failed: map[string]bool{}, build: map[string][]string{},
 	}
 }
 
@@ -118,8 +133,7 @@ func (d *reader) end(e event, key string) {
 		d.failed[e.Package] = true
 		top, _, sub := strings.Cut(e.Test, "/")
 		if !parent || !d.failed[key] {
-			d.step.Failed++
-			d.lost[failure{e.Package, top}]++
+			d.lose(Loss{short(e.Package) + " " + e.Test, short(e.Package) + " " + top, tail(d.output[key])})
 		}
 		if !sub {
 			d.failures = append(d.failures, failure{e.Package, top})
@@ -132,14 +146,10 @@ func (d *reader) endPackage(e event, key string) {
 	switch e.Action {
 	case "fail":
 		if !d.failed[e.Package] { // it did not build, or ended outside a test
-			d.step.Failed++
+			d.lose(Loss{What: short(e.Package), Said: tail(slices.Concat(d.build[e.FailedBuild], d.unfinished(key), d.output[key]))})
 		}
 		fmt.Fprintf(d.out, "%s%s", strings.Join(d.build[e.FailedBuild], ""), strings.Join(d.output[key], ""))
-		for test, lines := range d.output { // cut off by a timeout or an exit
-			if strings.HasPrefix(test, key) && test != key {
-				fmt.Fprintf(d.out, "unfinished: %s", strings.Join(lines, ""))
-			}
-		}
+		fmt.Fprint(d.out, strings.Join(d.unfinished(key), ""))
 		fmt.Fprintf(d.out, "FAIL %-42s %6.1f s\n", short(e.Package), e.Elapsed)
 	case "pass":
 		cached := ""
@@ -148,6 +158,21 @@ func (d *reader) endPackage(e event, key string) {
 		}
 		fmt.Fprintf(d.out, "ok   %-42s %6.1f s%s\n", short(e.Package), e.Elapsed, cached)
 	}
+}
+
+// unfinished is what the tests of a package printed that a timeout or an exit cut off.
+func (d *reader) unfinished(key string) (all []string) {
+	for test, lines := range d.output {
+		if strings.HasPrefix(test, key) && test != key {
+			all = append(all, "unfinished: "+strings.Join(lines, ""))
+		}
+	}
+	return all
+}
+
+func (d *reader) lose(l Loss) {
+	d.step.Failed++
+	d.step.Lost = append(d.step.Lost, l)
 }
 
 // skippedLine takes the lines by which e2e suites name what did not run outside a test.

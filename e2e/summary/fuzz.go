@@ -29,7 +29,7 @@ func fuzz(total, each time.Duration, pkgs []string, out io.Writer) error {
 			err = errors.New("no fuzz target")
 		}
 		if err != nil {
-			s := &outcome{Step{Name: "fuzz " + pkg, Began: time.Now(), Failed: 1}}
+			s := &outcome{Step{Name: "fuzz " + pkg, Began: time.Now(), Failed: 1, Lost: []Loss{{What: pkg, Said: err.Error()}}}}
 			fmt.Fprintf(out, "\n== fuzz %s: FAILED: %v\n", pkg, err)
 			if err := s.end(false); err != nil {
 				return err

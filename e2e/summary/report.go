@@ -42,6 +42,9 @@ func report(out io.Writer, full string) error {
 			fmt.Fprintf(&b, "  %s: %s\n", s.What, s.Why)
 		}
 	}
+	if failed > 0 {
+		b.WriteString("\nFailed:\n" + losses(steps))
+	}
 	fmt.Fprintf(&b, "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
@@ -94,6 +97,17 @@ func skips(steps []Step) (all []Skip) {
 	return all
 }
 
+// losses is what failed, with the end of what it said, which else stands far above.
+func losses(steps []Step) string {
+	var b strings.Builder
+	for _, s := range steps {
+		for _, l := range s.Lost {
+			fmt.Fprintf(&b, "  %s: %s\n    %s\n", s.Name, l.What, strings.ReplaceAll(l.Said, "\n", "\n    "))
+		}
+	}
+	return b.String()
+}
+
 // markdown is the account that is kept with the code: with the machine, the versions and what the other tools wrote.
 func markdown(steps []Step) string {
 	var b strings.Builder
@@ -104,6 +118,9 @@ func markdown(steps []Step) string {
 	b.WriteString("| step | passed | failed | skipped | time | |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, s := range steps {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %s | %s |\n", s.Name, s.Passed, s.Failed, len(s.Skipped), clock(s.Took), strings.Join(s.Notes, ", "))
+	}
+	if failed > 0 {
+		b.WriteString("\n## Failed\n\n```text\n" + losses(steps) + "```\n")
 	}
 	b.WriteString("\n## Skipped\n\n")
 	if skipped == 0 {

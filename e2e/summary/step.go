@@ -25,9 +25,9 @@ func runStep(name string, cmd *exec.Cmd, out io.Writer) *outcome {
 	s.Took = time.Since(s.Began)
 	switch {
 	case d.sawTests && err != nil && s.Failed == 0 && len(d.failures) == 0:
-		s.Failed = 1 // the tool failed, not a test
+		d.lose(Loss{What: name, Said: tail(d.plain)}) // the tool failed, not a test
 	case !d.sawTests && err != nil:
-		s.Failed = 1
+		d.lose(Loss{What: name, Said: tail(d.plain)})
 	case !d.sawTests:
 		s.Passed = 1
 	}

@@ -38,7 +38,11 @@ func TestEvents(t *testing.T) {
 	if err := d.read(strings.NewReader(stream)); err != nil {
 		t.Fatal(err)
 	}
-	want := Step{Passed: 2, Failed: 2, Skipped: []Skip{{"a TestTwo", "no moon"}, {"all of a", "no sun"}}}
+	want := Step{
+		Passed: 2, Failed: 2,
+		Skipped: []Skip{{"a TestTwo", "no moon"}, {"all of a", "no sun"}},
+		Lost:    []Loss{{"a TestOne/y", "a TestOne", "a_test.go:7: wrong colour"}, {"b", "", "b.go:1: undefined: z"}},
+	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -75,7 +79,7 @@ func TestPlainSteps(t *testing.T) {
 	}
 }
 
-// The last line is the counts, and a failure is an error.
+// The last line is the counts, what failed stands before it, and a failure is an error.
 func TestReport(t *testing.T) {
 	t.Chdir(t.TempDir())
 	var out strings.Builder
@@ -99,12 +103,13 @@ func TestReport(t *testing.T) {
 	if !strings.HasSuffix(out.String(), "\n8 passed, 0 failed, 1 skipped\n") || !strings.Contains(out.String(), "a TestTwo: no moon") {
 		t.Errorf("got:\n%s", &out)
 	}
-	bad := &outcome{Step{Name: "e2e", Failed: 2}}
+	bad := &outcome{Step{Name: "e2e", Failed: 2, Lost: []Loss{{"b TestTwo", "b TestTwo", "b_test.go:3: too late\nby far"}, {"c", "", "exit 3"}}}}
 	if err := bad.end(true); err == nil {
 		t.Error("a strict step that failed is fine")
 	}
 	out.Reset()
-	if err := report(&out, ""); err == nil || !strings.HasSuffix(out.String(), "\n8 passed, 2 failed, 1 skipped\n") {
+	if err := report(&out, ""); err == nil || !strings.HasSuffix(out.String(), "\n8 passed, 2 failed, 1 skipped\n") ||
+		!strings.Contains(out.String(), "\n  e2e: b TestTwo\n    b_test.go:3: too late\n    by far\n") {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }

@@ -44,7 +44,8 @@ func TestBrokenHosts(t *testing.T) {
 		neverRetries: "second attempt", keepsCallEdits: "edits", leaksRest: "unfinished last frame", dropsComments: "odd framing in small pieces",
 		rewrites: "odd framing in small pieces", ignoresErrors: "error/outer/event", mixesRings: "order",
 		losesLeft: "left to the next attempt", neverPlain: "plain attempt", unread: "answer is read",
-		hidesAnswer: "answer that was not shown is told", neverSent: "request is sent between Open and Head", silentEnd: "refusal behind comments",
+		hidesAnswer: "answer that was not shown is told", neverSent: "request is sent between Open and Head",
+		neverAsks: "refusal with a way out", asksForever: "refusal with a way out that is refused too", silentEnd: "refusal behind comments",
 	}
 	for f := flawless; f < flaws; f++ {
 		t.Run(fmt.Sprint(f), func(t *testing.T) {

@@ -32,6 +32,8 @@ const (
 	losesLeft           // what filters leave to the next attempt is gone
 	neverPlain          // the attempt after ErrPlain does not say that it is plain
 	neverSent           // Attempt.Sent stays false
+	neverAsks           // filters are not asked about a refusal
+	asksForever         // and more than once in a call
 	unread              // Exchange.Answer stays empty
 	hidesAnswer         // the cause of an attempt that is tried again does not tell what the upstream said
 	silentEnd           // a failure behind a comment is told to nobody

@@ -69,6 +69,31 @@ func (f Plainer) Open(_ context.Context, x *filters.Exchange) (filters.Stream, e
 	}}), nil
 }
 
+// A Rescuer knows a way out of a refusal: its attempts after it has been asked carry Text.
+type Rescuer struct {
+	Recorder
+	Text  string
+	Asked *[]int // the statuses that it was asked about
+}
+
+// Open edits the request once a refusal has been seen.
+func (f Rescuer) Open(_ context.Context, x *filters.Exchange) (filters.Stream, error) {
+	if len(*f.Asked) > 0 {
+		x.CallEdits.Insert(x.View.Msgs[0].Span.Start, []byte(f.Text))
+	}
+	return &rescuing{f.start(x, habit{}), f.Asked}, nil
+}
+
+type rescuing struct {
+	filters.Stream
+	asked *[]int
+}
+
+func (s *rescuing) Refused(status int, _ filters.Fields, body []byte) bool {
+	*s.asked = append(*s.asked, status)
+	return len(body) > 0 && len(*s.asked) < 4 // a host that asks for ever is told of by then
+}
+
 // A Commenter sends the agent N comments in Open, if it may have any, and then refuses with Reply when that is set.
 type Commenter struct {
 	Recorder

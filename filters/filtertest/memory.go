@@ -2,6 +2,7 @@ package filtertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -45,6 +46,7 @@ type exchange struct {
 	parser sse.Parser
 	meter  wire.Meter // of the attempt's answer
 	plain  bool       // the next attempt goes without what a filter had added
+	asked  bool       // a filter knew a way out of a refusal of this call
 	number int        // of the next attempt of the call
 
 	out      Outcome
@@ -146,10 +148,12 @@ func (e *exchange) call(ctx context.Context, chain *filters.Chain) (again bool, 
 	if e.c.Attempts == 1 || e.flaw == neverRetries {
 		left = 1
 	}
+	e.asked = false
 	for e.number = 0; ; e.number++ {
 		e.next()
 		again, err = e.attempt(ctx, chain, left > 1)
 		switch {
+		case err == errAnew: // no retry either: the filter sends something else
 		case err == filters.ErrPlain:
 			e.plain = true // no retry: the same once more, without what was added
 		case isRetried(err):
@@ -218,6 +222,9 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 	if a.Status == 503 && more {
 		return &retried{a}
 	}
+	if again, err := e.refused(a, inner); again || err != nil {
+		return cmp.Or(err, errAnew)
+	}
 	h := &filters.ResponseHead{Status: a.Status, Stream: a.Stream, Fields: headFields(a.Fields)}
 	if err := inner.Head(h); err != nil {
 		if errors.Is(err, filters.ErrPlain) && !e.x.Attempt.Plain {
@@ -250,6 +257,19 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 		err = errors.New("the inner ring asked for another call")
 	}
 	return err
+}
+
+// errAnew ends an attempt whose refusal a filter knows a way out of.
+var errAnew = errors.New("filtertest: once more, with something else")
+
+// refused asks the inner ring about a refusal, until it has said once in a call that it knows a way out.
+func (e *exchange) refused(a Answer, inner *filters.Flow) (again bool, err error) {
+	if a.Status < 400 || e.asked && e.flaw != asksForever || e.flaw == neverAsks || !inner.Refusable() {
+		return false, nil
+	}
+	again, err = inner.Refused(a.Status, headFields(a.Fields), a.Body)
+	e.asked = e.asked || again
+	return again, err
 }
 
 // upstream takes one request and returns the planned answer, once there is one.

@@ -146,6 +146,31 @@ func carryScenarios() []Scenario {
 			k.count("o1", filters.OpHead, 1)
 			k.count("i1", filters.OpHead, 1) // the one further in has spoken first
 		}},
+		{Name: "refusal with a way out", run: func(k *kit) {
+			var asked []int
+			text := `{"role":"user","content":"shorter"},`
+			k.rings(nil, []filters.Filter{Rescuer{k.rec("rescuer"), text, &asked}})
+			k.c.Attempts = 1 // it is no retry
+			want := k.say("a")
+			o := k.play(failure(k.c.Dialect, 413), want)
+			k.gets(o, 200, want.Body)
+			k.requests(o, 2)
+			k.found(asked, 413)
+			if len(o.Sent) == 2 && (bytes.Contains(o.Sent[0], []byte(text)) || !bytes.Contains(o.Sent[1], []byte(text))) {
+				k.Errorf("sent:\n%s\n%s", o.Sent[0], o.Sent[1])
+			}
+			k.count("o1", filters.OpHead, 1) // nobody further out has seen the refusal
+		}},
+		{Name: "refusal with a way out that is refused too", run: func(k *kit) {
+			var asked []int
+			k.rings(nil, []filters.Filter{Rescuer{k.rec("rescuer"), `{"role":"user","content":"shorter"},`, &asked}})
+			last := failure(k.c.Dialect, 413)
+			last.Body = append(last.Body, ' ')
+			o := k.play(failure(k.c.Dialect, 413), last)
+			k.gets(o, 413, last.Body)
+			k.requests(o, 2)
+			k.found(asked, 413)
+		}},
 		{Name: "plain attempt that is refused too", run: func(k *kit) {
 			var plain []bool
 			text := `{"role":"user","content":"added"},`
@@ -163,7 +188,7 @@ func carryScenarios() []Scenario {
 func (k *kit) found(got []int, want ...int) {
 	k.Helper()
 	if !slices.Equal(got, want) {
-		k.Errorf("the attempts found %v in Attempt.Left, want %v", got, want)
+		k.Errorf("found %v, want %v", got, want)
 	}
 }
 
