@@ -30,6 +30,7 @@ type Response struct {
 	idle  time.Duration
 	left  int64 // of the body or the chunk
 	done  bool
+	cut   bool // it ended before its end
 	keep  bool // the connection may be used again
 }
 
@@ -114,7 +115,7 @@ func (r *Response) More() bool {
 
 // Complete reports whether the whole body has been read.
 func (r *Response) Complete() bool {
-	return len(r.ahead.bytes) == 0 && (r.done || r.Bodiless || r.Length >= 0 && r.left == 0)
+	return len(r.ahead.bytes) == 0 && !r.cut && (r.done || r.Bodiless || r.Length >= 0 && r.left == 0)
 }
 
 // nextChunk reads a chunk's size line; behind the last one, the trailers.
@@ -200,7 +201,7 @@ func chunkSize(line []byte) (int64, bool) {
 
 // broken turns a read error into an *Error.
 func (r *Response) broken(err error) error {
-	r.done, r.keep = true, false
+	r.done, r.cut, r.keep = true, true, false
 	return readError(r.c, err)
 }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,26 +146,29 @@ func readAll(r *Response) (string, error) {
 	}
 }
 
+// framings are the ways in which a body ends, well and badly.
+var framings = []struct {
+	name, answer, body string
+	fails, kept        bool
+}{
+	{"sized", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true},
+	{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", "hello", false, true},
+	{"chunked with trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", "hello", false, true},
+	{"until close", "HTTP/1.1 200 OK\r\n\r\nhello", "hello", false, false},
+	{"connection: close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "hello", false, false},
+	{"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, false},
+	{"no body", "HTTP/1.1 204 No Content\r\n\r\n", "", false, true},
+	{"interim answers are skipped", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true},
+	{"sized, cut", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "hello", true, false},
+	{"chunked, cut in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello", "hello", true, false},
+	{"chunked, cut between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "hello", true, false},
+	{"bad chunk size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", "", true, false},
+	{"bad chunk end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n", "hello", true, false},
+	{"bytes behind the answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200", "hello", false, false},
+}
+
 func TestFramings(t *testing.T) {
-	for _, tt := range []struct {
-		name, answer, body string
-		fails, kept        bool
-	}{
-		{"sized", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true},
-		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", "hello", false, true},
-		{"chunked with trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", "hello", false, true},
-		{"until close", "HTTP/1.1 200 OK\r\n\r\nhello", "hello", false, false},
-		{"connection: close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "hello", false, false},
-		{"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, false},
-		{"no body", "HTTP/1.1 204 No Content\r\n\r\n", "", false, true},
-		{"interim answers are skipped", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true},
-		{"sized, cut", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "hello", true, false},
-		{"chunked, cut in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello", "hello", true, false},
-		{"chunked, cut between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "hello", true, false},
-		{"bad chunk size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", "", true, false},
-		{"bad chunk end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n", "hello", true, false},
-		{"bytes behind the answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200", "hello", false, false},
-	} {
+	for _, tt := range framings {
 		t.Run(tt.name, func(t *testing.T) {
 			p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
 				for {
@@ -199,6 +203,45 @@ func TestFramings(t *testing.T) {
 				t.Errorf("%d connections, want %d", n, want)
 			}
 		})
+	}
+}
+
+// What has been looked at is still returned, once, with the end or the error behind it.
+func TestPeek(t *testing.T) {
+	for _, tt := range framings {
+		for _, most := range []int{0, 1, 3, 5, 64} {
+			t.Run(fmt.Sprintf("%s/%d", tt.name, most), func(t *testing.T) {
+				p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
+					if _, err := readRequest(r); err == nil {
+						io.WriteString(c, tt.answer)
+					}
+				})
+				l := stay()
+				resp, err := newUpstream(t, p, nil).Do(l, post("Content-Length: 2\r\n", "{}"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Close()
+				defer l.Detach()
+				seen, whole := resp.Peek(most)
+				if !strings.HasPrefix(tt.body, string(seen)) || len(seen) < min(most, len(tt.body)) {
+					t.Fatalf("sees %q", seen)
+				}
+				if whole && (tt.fails || len(seen) < len(tt.body)) || most > len(tt.body) && whole == tt.fails {
+					t.Errorf("whole = %v with %q", whole, seen)
+				}
+				if again, w := resp.Peek(most); !bytes.Equal(again, seen) || w != whole {
+					t.Errorf("a second look sees %q, whole = %v", again, w)
+				}
+				if resp.Complete() != (tt.body == "" && !tt.fails) {
+					t.Errorf("complete = %v before the body was taken", resp.Complete())
+				}
+				body, err := readAll(resp)
+				if body != tt.body || (err != nil) != tt.fails || resp.Complete() == tt.fails {
+					t.Errorf("%q, %v, complete = %v", body, err, resp.Complete())
+				}
+			})
+		}
 	}
 }
 
