@@ -195,13 +195,13 @@ func TestContextBypass(t *testing.T) {
 func TestContextPins(t *testing.T) {
 	t.Parallel()
 	up := newFake(t, saysPlainly)
-	g := rewritten(t, up, `{windows: {"*": 3000}, reserve: 500, pins: {rules: [{text: Keep the "old" API., model: "m*"}, {text: Not for this one., model: other}]}}`)
+	g := rewritten(t, up, `{windows: {"*": 3000}, reserve: 500, pins: {rules: [{text: Keep the "old" API., model: "m*"}, {text: Not for this one., model: other}, {text: For this path., path: [/team/*, /v1/chat/*]}, {text: Not for this path., path: /team/*}]}}`)
 	c := grown("x-trapgate-pin: Speak of nobody.")
 	if m := c.ask(t, g); !strings.Contains(m.get("server-timing"), "rewrite;") {
 		t.Errorf("its time is not told: %s", m.Fields)
 	}
 	sent := up.last().Body
-	if !strings.Contains(sent, `Keep the \"old\" API.`) || !strings.Contains(sent, "Speak of nobody.") || strings.Contains(sent, "Not for this one.") {
+	if !strings.Contains(sent, `Keep the \"old\" API.`) || !strings.Contains(sent, "Speak of nobody.") || strings.Contains(sent, "Not for this") || !strings.Contains(sent, "For this path.") {
 		t.Errorf("rules: %s", sent)
 	}
 	c.check(t, sent)

@@ -117,7 +117,7 @@ func (s *stream) ask(q *query, x *filters.Exchange) {
 	// The library is in the scope: one conversation does not pass from one to another.
 	q.scope = mixString(mixString(mixString(q.userKey, s.kind.label), q.program), q.root)
 	whole := mixString(mixString(mixString(q.scope, q.session), x.Identity.Agent), x.Target)
-	q.body = xxh3.HashSeed(v.Body, whole)
+	q.body = mix(whole, v.Sum())
 }
 
 // conversation is the id of a conversation that the provider keeps, "" when the request names none.

@@ -34,7 +34,7 @@ type Settings struct {
 // A Pin is an operator's rule for the exchanges that match.
 type Pin struct {
 	Text  string
-	Match func(agent, model string) bool // nil: all
+	Match func(agent, model, path string) bool // nil: all; model by the upstream's name, path without query
 }
 
 // A Filter is safe for concurrent use and lives as long as the process.
@@ -148,8 +148,9 @@ func windowName(x *filters.Exchange) string {
 
 // pins are the operator's rules for this exchange.
 func (c *settings) pins(x *filters.Exchange) (all []string) {
+	path, _, _ := strings.Cut(x.Target, "?")
 	for i := range c.Pins {
-		if p := &c.Pins[i]; p.Match == nil || p.Match(x.Identity.Agent, x.Attempt.Model) {
+		if p := &c.Pins[i]; p.Match == nil || p.Match(x.Identity.Agent, x.Attempt.Model, path) {
 			all = append(all, p.Text)
 		}
 	}

@@ -229,8 +229,8 @@ func TestPins(t *testing.T) {
 	f := newFilter(t, 3000, nil, func(s *Settings) {
 		s.Pins = []Pin{
 			{Text: "For all.", Match: nil},
-			{Text: "For zed.", Match: func(agent, _ string) bool { return agent == "zed" }},
-			{Text: "For others.", Match: func(agent, _ string) bool { return agent != "zed" }},
+			{Text: "For zed.", Match: func(agent, _, _ string) bool { return agent == "zed" }},
+			{Text: "For others.", Match: func(agent, _, _ string) bool { return agent != "zed" }},
 		}
 	})
 	id := someone

@@ -141,6 +141,27 @@ func (p *Prefix) addCuts(v *View) {
 	}
 }
 
+// Sum is a hash of all of Body, keyed anew in each process: equal bodies have equal sums, whether they were read from a prefix or
+// not. Of a body that goes on from a prefix little more than what is new is read.
+func (v *View) Sum() uint64 {
+	var t tally
+	from := 0
+	if v.from != nil {
+		for i := v.fromCut; i >= 0; i-- {
+			if c := &v.from.cuts[i]; c.stable {
+				t, from = tally{c.end, c.end, c.hash, c.hash}, int(c.msgs)
+				break
+			}
+		}
+	}
+	for i := from; i < len(v.Msgs); i++ { // as addCuts goes, so that its cuts are on the way
+		if end := v.Msgs[i].Span.End; end-t.stableEnd >= stride {
+			t.next(v.Body, end, true)
+		}
+	}
+	return t.next(v.Body, int32(len(v.Body)), true)
+}
+
 // markAt reads the eight bytes before end.
 func markAt(body []byte, end int32) uint64 {
 	if end < 8 {

@@ -51,6 +51,9 @@ func sameAsCold(t interface{ Fatalf(string, ...any) }, d Dialect, body []byte, v
 	if err != nil {
 		return
 	}
+	if a, b := v.Sum(), cold.Sum(); a != b {
+		t.Fatalf("resumed sums up to %x, cold to %x\n%s", a, b, body)
+	}
 	if a, b := show(v), show(cold); !reflect.DeepEqual(a, b) {
 		t.Fatalf("resumed differs from cold:\n%+v\n%+v\n%s", a, b, body)
 	}
@@ -315,6 +318,39 @@ func FuzzIncremental(f *testing.F) {
 			body := append(append([]byte(nil), first[:n]...), rest...)
 			v, _, err := AcquireFrom(p, Dialect(d), body, Limits{})
 			sameAsCold(t, Dialect(d), body, v, err)
+		}
+	})
+}
+
+// The sum of a body does not tell how it was read: along a conversation of many strides that grows and whose last messages change
+// again, and each byte counts.
+func TestSum(t *testing.T) {
+	content := []byte(`"content":"`)
+	rapid.Check(t, func(t *rapid.T) {
+		var msgs []string
+		var p *Prefix
+		for range rapid.IntRange(2, 6).Draw(t, "requests") {
+			msgs = msgs[:max(0, len(msgs)-rapid.IntRange(0, 2).Draw(t, "taken back"))]
+			for range rapid.IntRange(1, 12).Draw(t, "messages") {
+				text := strings.Repeat(rapid.StringMatching(`[a-z]{8}`).Draw(t, "text"), rapid.IntRange(1, 3000).Draw(t, "times"))
+				msgs = append(msgs, fmt.Sprintf(`{"role":"user","content":%q}`, text))
+			}
+			body := []byte(`{"model":"m","messages":[` + strings.Join(msgs, ",") + `],"temperature":1}`)
+			v, _, err := AcquireFrom(p, Chat, body, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameAsCold(t, Chat, body, v, err)
+			other := bytes.Clone(body)
+			other[bytes.LastIndex(other[:rapid.IntRange(bytes.Index(body, content)+len(content), len(body)).Draw(t, "up to")], content)+len(content)] = 'A'
+			w, err := Acquire(Chat, other, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Sum() == v.Sum() {
+				t.Fatalf("two bodies, one sum")
+			}
+			p = v.Prefix()
 		}
 	})
 }

@@ -43,13 +43,15 @@ func (s *SharedContext) String() string {
 
 // A PinRule is a text that rewrites of the exchanges that match keep.
 type PinRule struct {
-	Text         string
-	agent, model globs
+	Text               string
+	agent, model, path globs
 }
 
-// Match reports whether the rule is for an agent that calls a model, by the upstream's name.
-func (r *PinRule) Match(agent, model string) bool {
-	return r.agent.match(agent) && r.model.match(model)
+// Match reports whether the rule is for an agent that calls a model, by the upstream's name, at a path (no query). As in routes, a
+// path is matched as the agent wrote it and with /v1 in place of its prefix.
+func (r *PinRule) Match(agent, model, path string) bool {
+	return r.agent.match(agent) && r.model.match(model) &&
+		(r.path == nil || r.path.match(path) || r.path.match(canonicalPath(path)))
 }
 
 // sharedContext is where rewrites have been kept since the process began.
@@ -187,6 +189,9 @@ func (b *builder) pinRules(x *Context, key string, list []RuleConfig) {
 		}
 		if b.ok(at + ".model") {
 			r.model = b.globs(at+".model", c.Model, "absent means all")
+		}
+		if b.ok(at+".path") && b.rooted(at+".path", c.Path, "write /v1/chat/*") {
+			r.path = b.globs(at+".path", c.Path, "absent means all")
 		}
 		size += len(c.Text)
 		x.Rules = append(x.Rules, r)

@@ -35,15 +35,23 @@ func TestContextSnapshot(t *testing.T) {
 	if want := (hygiene.Settings{CacheKey: true, Breakpoints: true, Volatile: hygiene.VolatileMove}); c.Hygiene != want {
 		t.Errorf("hygiene: %+v", c.Hygiene)
 	}
-	if len(c.Rules) != 2 || c.Rules[0].Text != "Never push to main." || c.Rules[1].Text != "Ask before you delete files.\nAll of them.\n" {
+	if len(c.Rules) != 3 || c.Rules[0].Text != "Never push to main." || c.Rules[1].Text != "Ask before you delete files.\nAll of them.\n" {
 		t.Fatalf("%+v", c.Rules)
 	}
 	for _, x := range []struct {
 		agent, model string
 		second       bool
 	}{{"claude-code", "gpt-4.1", true}, {"codex_cli", "gpt-4.1", true}, {"codex", "qwen3", false}, {"zed", "gpt-4.1", false}, {"", "", false}} {
-		if !c.Rules[0].Match(x.agent, x.model) || c.Rules[1].Match(x.agent, x.model) != x.second {
+		if !c.Rules[0].Match(x.agent, x.model, "/v1/responses") || c.Rules[1].Match(x.agent, x.model, "/v1/responses") != x.second {
 			t.Errorf("%+v", x)
+		}
+	}
+	for path, third := range map[string]bool{
+		"/team-a/v1/chat/completions": true, "/v1/messages": true, "/messages": true, "/team-b/v1/messages": true, // as /v1/messages
+		"/v1/chat/completions": false, "/team-ab/v1/chat/completions": false, "/v1/messages/count_tokens": false, "": false,
+	} {
+		if !c.Rules[0].Match("codex", "m", path) || c.Rules[2].Match("codex", "m", path) != third {
+			t.Errorf("%q: not %v", path, third)
 		}
 	}
 }

@@ -47,7 +47,8 @@ type PinsConfig struct {
 type RuleConfig struct {
 	Text  string   `yaml:"text" required:"true" example:"Never push to main." doc:"The rule."`
 	Agent Patterns `yaml:"agent" default:"all" example:"claude-code" doc:"A glob for the agent that it is for, or a list of them."`
-	Model Patterns `yaml:"model" default:"all" example:"\"gpt-*\"" doc:"A glob for the model, by the upstream's name, or a list of them. With agent both must match."`
+	Model Patterns `yaml:"model" default:"all" example:"\"gpt-*\"" doc:"A glob for the model, by the upstream's name, or a list of them."`
+	Path  Patterns `yaml:"path" default:"all" example:"\"/team-a/*\"" doc:"A glob for the request's path, or a list of them, as in passthrough of routes: as the agent wrote it, without the query, or with /v1 in place of its prefix. Of agent, model and path all that are given must match."`
 }
 
 // Windows is context.windows in file order.

@@ -240,11 +240,7 @@ func (b *builder) route(i int, byName map[string]*Upstream) (route, bool) {
 	if c.Models != nil && len(c.Models) == 0 && len(c.Passthrough) == 0 {
 		b.wrong(key+".models", "absent means all; an empty list is for a route of passthrough paths", "is empty, so the route is for nothing")
 	}
-	for j, p := range c.Passthrough {
-		if !strings.HasPrefix(p, "/") {
-			b.wrong(fmt.Sprintf("%s.passthrough[%d]", key, j), "write /v1/files*", "must begin with / (got %q)", shorten(p))
-		}
-	}
+	b.rooted(key+".passthrough", c.Passthrough, "write /v1/files*")
 	if len(c.Upstreams) == 0 {
 		b.wrong(key+".upstreams", "", "needs at least one name")
 	}
@@ -265,6 +261,18 @@ func (b *builder) route(i int, byName map[string]*Upstream) (route, bool) {
 		}
 	}
 	return rt, true
+}
+
+// rooted reports whether all of some globs may match paths.
+func (b *builder) rooted(key string, globs []string, hint string) bool {
+	ok := true
+	for i, p := range globs {
+		if !strings.HasPrefix(p, "/") {
+			ok = false
+			b.wrong(fmt.Sprintf("%s[%d]", key, i), hint, "must begin with / (got %q)", shorten(p))
+		}
+	}
+	return ok
 }
 
 func (b *builder) lookup(at, name string, byName map[string]*Upstream, seen map[string]bool) *Upstream {
