@@ -8,15 +8,17 @@ import (
 	"strings"
 )
 
-// A failure is a test, not a subtest, that failed.
+// A failure is a test, not a subtest, that failed, or with an empty test a package that ended with goroutines.
 type failure struct{ pkg, test string }
+
+func (f failure) String() string { return strings.TrimSpace(short(f.pkg) + " " + f.test) }
 
 // maxAgain is how many failed tests are given a second try. More are no accident.
 const maxAgain = 3
 
 // again runs failed tests once more, each alone: on a machine that others load, a deadline passes by accident. What passes then is
-// counted as passed and named in the account; what fails twice has failed. Nothing but a failed test gets a second try: no data
-// race, no package that does not build or ends outside a test.
+// counted as passed and named in the account; what fails twice has failed. Nothing but a failed test and a package whose goroutines
+// had not ended soon enough gets a second try: no data race, no package that does not build or ends outside a test.
 func (s *outcome) again(d *reader, command []string, out io.Writer) {
 	if len(d.failures) == 0 || len(d.failures) > maxAgain || d.raced {
 		return
@@ -31,7 +33,7 @@ func (s *outcome) again(d *reader, command []string, out io.Writer) {
 		}
 	}
 	for _, f := range d.failures {
-		fmt.Fprintf(out, "-- once more, alone: %s %s\n", short(f.pkg), f.test)
+		fmt.Fprintf(out, "-- once more, alone: %s\n", f)
 		var second Step
 		r := newReader(&second, out)
 		cmd := exec.Command(command[0], alone(command[1:], f)...)
@@ -39,15 +41,18 @@ func (s *outcome) again(d *reader, command []string, out io.Writer) {
 			continue
 		}
 		before := len(s.Lost)
-		s.Lost = slices.DeleteFunc(s.Lost, func(l Loss) bool { return l.Test == short(f.pkg)+" "+f.test })
+		s.Lost = slices.DeleteFunc(s.Lost, func(l Loss) bool { return l.Again == f })
 		s.Failed -= before - len(s.Lost)
 		s.Passed += before - len(s.Lost)
-		s.Notes = append(s.Notes, fmt.Sprintf("passed only the second time: %s %s", short(f.pkg), f.test))
+		s.Notes = append(s.Notes, fmt.Sprintf("passed only the second time: %s", f))
 	}
 }
 
-// alone is a go test command for one test: its flags, then the one package.
+// alone is a go test command for one test, or one package: its flags, then the package.
 func alone(args []string, f failure) []string {
 	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "./") })
-	return append(args, "-count=1", "-run", "^"+f.test+"$", f.pkg)
+	if args = append(args, "-count=1"); f.test != "" {
+		args = append(args, "-run", "^"+f.test+"$")
+	}
+	return append(args, f.pkg)
 }

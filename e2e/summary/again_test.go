@@ -21,6 +21,7 @@ func TestAgain(t *testing.T) {
 	}{
 		{"once", `if _, err := os.Stat("tried"); err != nil { os.WriteFile("tried", nil, 0o600); t.Fatal("too slow") }`, 1, 0, true},
 		{"twice", `_ = os.Args; t.Fatal("wrong")`, 0, 1, false},
+		{"leaks once", `if _, err := os.Stat("tried"); err != nil { os.WriteFile("tried", nil, 0o600); println("found unexpected goroutines"); os.Exit(1) }`, 1, 0, true},
 		{"exits", `os.Exit(3)`, 0, 1, false},
 		{"races", `_ = os.Args; t.Error("WARNING: DATA RACE")`, 0, 1, false},
 	} {

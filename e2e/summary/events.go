@@ -28,9 +28,9 @@ type Skip struct{ What, Why string }
 
 // A Loss is something that failed: a test, or a whole package or command without one.
 type Loss struct {
-	What string
-	Test string // the top test, which can be run again; empty for a package or a command
-	Said string // the last lines of its output
+	What  string
+	Said  string  // the last lines of its output
+	Again failure `json:"-"` // what can be run again
 }
 
 // maxSaid is how many lines of a failure's output the account repeats.
@@ -133,7 +133,7 @@ func (d *reader) end(e event, key string) {
 		d.failed[e.Package] = true
 		top, _, sub := strings.Cut(e.Test, "/")
 		if !parent || !d.failed[key] {
-			d.lose(Loss{short(e.Package) + " " + e.Test, short(e.Package) + " " + top, tail(d.output[key])})
+			d.lose(Loss{short(e.Package) + " " + e.Test, tail(d.output[key]), failure{e.Package, top}})
 		}
 		if !sub {
 			d.failures = append(d.failures, failure{e.Package, top})
@@ -146,7 +146,13 @@ func (d *reader) endPackage(e event, key string) {
 	switch e.Action {
 	case "fail":
 		if !d.failed[e.Package] { // it did not build, or ended outside a test
-			d.lose(Loss{What: short(e.Package), Said: tail(slices.Concat(d.build[e.FailedBuild], d.unfinished(key), d.output[key]))})
+			said := slices.Concat(d.build[e.FailedBuild], d.unfinished(key), d.output[key])
+			l := Loss{What: short(e.Package), Said: tail(said)}
+			if leaked(said) {
+				l.Again.pkg = e.Package
+				d.failures = append(d.failures, l.Again)
+			}
+			d.lose(l)
 		}
 		fmt.Fprintf(d.out, "%s%s", strings.Join(d.build[e.FailedBuild], ""), strings.Join(d.output[key], ""))
 		fmt.Fprint(d.out, strings.Join(d.unfinished(key), ""))
@@ -158,6 +164,11 @@ func (d *reader) endPackage(e event, key string) {
 		}
 		fmt.Fprintf(d.out, "ok   %-42s %6.1f s%s\n", short(e.Package), e.Elapsed, cached)
 	}
+}
+
+// leaked reports whether a package failed because goroutines had not ended by its end.
+func leaked(output []string) bool {
+	return slices.ContainsFunc(output, func(s string) bool { return strings.Contains(s, "found unexpected goroutines") })
 }
 
 // unfinished is what the tests of a package printed that a timeout or an exit cut off.

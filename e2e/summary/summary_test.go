@@ -41,9 +41,9 @@ func TestEvents(t *testing.T) {
 	want := Step{
 		Passed: 2, Failed: 2,
 		Skipped: []Skip{{"a TestTwo", "no moon"}, {"all of a", "no sun"}},
-		Lost:    []Loss{{"a TestOne/y", "a TestOne", "a_test.go:7: wrong colour"}, {"b", "", "b.go:1: undefined: z"}},
+		Lost:    []Loss{{"a TestOne/y", "a_test.go:7: wrong colour", failure{"github.com/trapgate/trapgate/a", "TestOne"}}, {What: "b", Said: "b.go:1: undefined: z"}},
 	}
-	if diff := cmp.Diff(want, s); diff != "" {
+	if diff := cmp.Diff(want, s, cmp.AllowUnexported(failure{})); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	for _, want := range []string{"wrong colour", "undefined: z", "FAIL a ", "FAIL b "} {
@@ -103,7 +103,7 @@ func TestReport(t *testing.T) {
 	if !strings.HasSuffix(out.String(), "\n8 passed, 0 failed, 1 skipped\n") || !strings.Contains(out.String(), "a TestTwo: no moon") {
 		t.Errorf("got:\n%s", &out)
 	}
-	bad := &outcome{Step{Name: "e2e", Failed: 2, Lost: []Loss{{"b TestTwo", "b TestTwo", "b_test.go:3: too late\nby far"}, {"c", "", "exit 3"}}}}
+	bad := &outcome{Step{Name: "e2e", Failed: 2, Lost: []Loss{{What: "b TestTwo", Said: "b_test.go:3: too late\nby far"}, {What: "c", Said: "exit 3"}}}}
 	if err := bad.end(true); err == nil {
 		t.Error("a strict step that failed is fine")
 	}
