@@ -33,7 +33,7 @@ unit: ## Test without network, root or real parts: under a minute after the buil
 test: summary ## Test everything, each real part once: 13 minutes, 25 the first time
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
-	@$(STEP) setup e2e/setup.sh
+	@$(STEP) -twice setup e2e/setup.sh
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps
 	@$(STEP) "unit tests" go test -race -json ./...
@@ -44,10 +44,10 @@ test: summary ## Test everything, each real part once: 13 minutes, 25 the first 
 	@TRAPGATE_E2E_CLIENTS=quick $(STEP) "real clients" $(REALTEST) ./e2e/clients
 	@$(STEP) "real framework outgrows its window" $(REALTEST) ./e2e/context
 	@$(SUMMARY) fuzz -total 60s $(filter-out ./ratelimit,$(FUZZED)) # its inputs are slow; its property test is a unit test
-	@$(STEP) "quick bench" go run ./e2e/bench -quick
-	@$(STEP) "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
-	@$(STEP) "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
-	@$(STEP) "context, quick" go run ./e2e/bench/context -quick -only replay
+	@$(STEP) -twice "quick bench" go run ./e2e/bench -quick
+	@$(STEP) -twice "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
+	@$(STEP) -twice "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
+	@$(STEP) -twice "context, quick" go run ./e2e/bench/context -quick -only replay
 	@$(MAKE) --no-print-directory cross-steps
 	@$(SUMMARY) report
 
@@ -56,7 +56,7 @@ full: export TRAPGATE_E2E_CLIENTS = all
 full: summary ## Test everything with all clients, counts and figures, into e2e/results/full.md: 90 minutes
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
-	@$(STEP) setup e2e/setup.sh
+	@$(STEP) -twice setup e2e/setup.sh
 	@$(STEP) build $(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory lint-steps
 	@$(STEP) "unit tests" go test -race -count=1 -json ./...

@@ -45,3 +45,24 @@ func TestAgain(t *testing.T) {
 		})
 	}
 }
+
+// A command with -twice has two tries, and the account names what needed both.
+func TestTwice(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := reset(); err != nil {
+		t.Fatal(err)
+	}
+	once := []string{"step", "-strict", "-twice", "once", "sh", "-c", "test -e tried || { touch tried; exit 1; }"}
+	var out strings.Builder
+	if err := run(once, &out); err != nil {
+		t.Errorf("%v:\n%s", err, &out)
+	}
+	if err := run([]string{"step", "-strict", "-twice", "never", "sh", "-c", "exit 1"}, &out); err == nil {
+		t.Errorf("a command that fails twice is fine:\n%s", &out)
+	}
+	out.Reset()
+	if err := report(&out, ""); err == nil || !strings.HasSuffix(out.String(), "\n1 passed, 1 failed, 0 skipped\n") ||
+		!strings.Contains(out.String(), "passed only the second time: once\n") {
+		t.Errorf("%v:\n%s", err, &out)
+	}
+}

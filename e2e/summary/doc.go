@@ -4,7 +4,8 @@
 //	summary reset                          forget earlier steps
 //	summary step [-strict] NAME COMMAND... run a command; events of go test -json are counted test by test,
 //	                                       any other command counts as one test; up to three tests that failed run
-//	                                       once more, alone, and the account names those that pass only then
+//	                                       once more, alone, and the account names those that pass only then; with
+//	                                       -twice so does a command that is no test run
 //	summary fuzz -total 60s PKG...         fuzz every target of the packages, the time split evenly
 //	summary fuzz -each 10m PKG...          the same time for each package, all packages at once
 //	summary report [-full FILE]            the account; the exit code is 1 when anything failed

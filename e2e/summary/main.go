@@ -35,6 +35,7 @@ func run(args []string, out io.Writer) error {
 	case "step":
 		f := flag.NewFlagSet("step", flag.ContinueOnError)
 		strict := f.Bool("strict", false, "end with an error when the step failed")
+		twice := f.Bool("twice", false, "run a command that is no test run once more when it fails")
 		if err := f.Parse(args); err != nil {
 			return err
 		}
@@ -42,6 +43,9 @@ func run(args []string, out io.Writer) error {
 			return errors.New("step: a name and a command are needed")
 		}
 		s := runStep(f.Arg(0), exec.Command(f.Arg(1), f.Args()[2:]...), out)
+		if *twice && s.Failed > 0 {
+			s = s.onceMore(exec.Command(f.Arg(1), f.Args()[2:]...), out)
+		}
 		return s.end(*strict)
 	case "fuzz":
 		f := flag.NewFlagSet("fuzz", flag.ContinueOnError)
