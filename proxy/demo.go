@@ -21,6 +21,7 @@ import (
 type demoCommand struct {
 	Agents int    `help:"Agents at a time." default:"8"`
 	Turns  int    `help:"Tool calls of each agent." default:"4"`
+	Calls  int    `help:"Tool calls of the agent that outgrows its window (0: leave that part out)." default:"50"`
 	Keep   bool   `help:"Leave the model and Trapgate running at the end."`
 	Seed   uint64 `help:"Decides the agents' texts and the model's faults." default:"1"`
 }
@@ -60,10 +61,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	var g *gateway
 	through, model, err := c.side(ctx, s, "through Trapgate", func(url string) (string, error) {
 		var err error
-		g, err = newGateway(ctx, gatewayOptions{
-			env: config.Env{Lookup: func(string) (string, bool) { return "", false }}, log: s.err, quiet: true,
-			flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: url, Data: data, Schedule: true},
-		})
+		g, err = demoGateway(ctx, s, config.Overrides{Upstream: url, Data: data, Schedule: true})
 		if err != nil {
 			return "", err
 		}
@@ -78,7 +76,20 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	defer model.Close()
 	through.totals = g.telemetry.Ledger().Totals()
 	compare(s.out, direct, through)
+	if c.Calls > 0 {
+		if err := c.outgrow(ctx, s); err != nil {
+			return err
+		}
+	}
 	return c.goodbye(ctx, s.out, g)
+}
+
+// demoGateway starts a Trapgate on a free port that knows nothing but its flags.
+func demoGateway(ctx context.Context, s *streams, flags config.Overrides) (*gateway, error) {
+	flags.Listen, flags.Admin = "127.0.0.1:0", "off"
+	return newGateway(ctx, gatewayOptions{
+		env: config.Env{Lookup: func(string) (string, bool) { return "", false }}, log: s.err, quiet: true, flags: flags,
+	})
 }
 
 // side runs the agents once against a fresh model; between puts something in front of it.

@@ -223,6 +223,34 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
+// Where nothing more can be left out there is no second attempt: opencode asks for an answer of 32,000 tokens in a window of 32,768.
+func TestTooLongForGood(t *testing.T) {
+	t.Parallel()
+	f := newFilter(t, 32_768, nil)
+	body := []byte(strings.Replace(string(long(10)), `{`, `{"max_tokens":32000,`, 1))
+	said := []byte(`{"error":{"message":"This model's maximum context length is 32768 tokens. However, you requested 33500 tokens (1500 in the messages, 32000 in the completion).","code":"context_length_exceeded"}}`)
+	s := run(t, f, someone, body, nil, filtertest.Answer{Status: 400, Body: said}, filtertest.Answer{Body: []byte(answer)})
+	if s.Status != 400 || s.Requests != 1 || string(s.Body) != string(said) {
+		t.Errorf("%d requests, %d %s", s.Requests, s.Status, s.Body)
+	}
+	if s := run(t, f, someone, long(10), nil); string(s.Sent[0]) != string(long(10)) {
+		t.Errorf("and other requests are taken for longer than they are: %s", s.note)
+	}
+}
+
+// While it only observes it makes no other request of one that was refused.
+func TestTooLongWhileObserving(t *testing.T) {
+	t.Parallel()
+	for _, window := range []int{0, 100_000} {
+		f := newFilter(t, window, nil, func(s *Settings) { s.Engine.Mode = ctxrewrite.Observe })
+		said := []byte(`{"error":{"message":"This model's maximum context length is 3000 tokens. However, your messages resulted in 6000 tokens."}}`)
+		s := run(t, f, someone, long(40), nil, filtertest.Answer{Status: 400, Body: said}, filtertest.Answer{Body: []byte(answer)})
+		if s.Status != 400 || s.Requests != 1 || f.engine.Counts().Learnt != 1 {
+			t.Errorf("%d requests, %d, %+v", s.Requests, s.Status, f.engine.Counts())
+		}
+	}
+}
+
 // Rules are for those whom they match, and the agent's own stand beside them.
 func TestPins(t *testing.T) {
 	t.Parallel()

@@ -79,7 +79,7 @@ func checkContext(t *testing.T, c *Context) {
 		if c.Rules[i].Text == "" {
 			t.Fatal("an empty rule")
 		}
-		_ = c.Rules[i].Match("agent", "model")
+		_ = c.Rules[i].Match("agent", "model", "/v1/messages")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +26,18 @@ type AgentsOptions struct {
 	SystemTokens, TaskTokens, ResultTokens int
 	// OutputTokens is what the model says before each call and at the end.
 	OutputTokens int
-	ToolTime     time.Duration // how long a tool takes
-	Stagger      time.Duration // between the starts of two agents
-	Seed         uint64
+	// Texts in place of those that are made up, of agent i: its task, which then holds no directive, so that the model's own script
+	// decides; what its tool says in turn t, from 0; what its user adds behind that ("": nothing).
+	Task   func(i int) string
+	Result func(i, t int) string
+	User   func(i, t int) string
+	// Trim makes an agent leave out its oldest messages behind the instructions until a request has at most that many tokens,
+	// as frameworks do it; 0: it sends all of them.
+	Trim int
+
+	ToolTime time.Duration // how long a tool takes
+	Stagger  time.Duration // between the starts of two agents
+	Seed     uint64
 
 	MaxRetries int           // 0 is 2, negative is none
 	Timeout    time.Duration // of one try; 0 is 600 s, as in the SDKs
@@ -172,8 +182,13 @@ func (a *agent) work(ctx context.Context) error {
 			if err := a.sleep(ctx, a.o.ToolTime); err != nil {
 				return err
 			}
-			result := prose(uint64(a.turn+2), mix(a.o.Seed, uint64(a.i), uint64(k)), a.o.ResultTokens)
+			result := a.result(k)
 			a.msgs = append(a.msgs, agentMessage{Role: "tool", Content: &result, ToolCallID: call.ID})
+		}
+		if a.o.User != nil {
+			if text := a.o.User(a.i, a.turn); text != "" {
+				a.say("user", text)
+			}
 		}
 	}
 }
@@ -182,8 +197,19 @@ func (a *agent) say(role, text string) {
 	a.msgs = append(a.msgs, agentMessage{Role: role, Content: &text})
 }
 
+// result is what the k-th tool call of a turn gives.
+func (a *agent) result(k int) string {
+	if a.o.Result != nil {
+		return a.o.Result(a.i, a.turn)
+	}
+	return prose(uint64(a.turn+2), mix(a.o.Seed, uint64(a.i), uint64(k)), a.o.ResultTokens)
+}
+
 // task is the agent's own text and, for the simulated model, what a real one would decide by itself.
 func (a *agent) task() string {
+	if a.o.Task != nil {
+		return a.o.Task(a.i)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Task %d: %s\n[[sim: ", a.i, prose(uint64(1000+a.i), a.o.Seed, a.o.TaskTokens))
 	for t := range a.o.Turns {
@@ -208,7 +234,31 @@ func prose(kind, seed uint64, n int) string {
 	return string(b)
 }
 
+// body is the next request, trimmed when the agent does that.
 func (a *agent) body() ([]byte, error) {
+	for {
+		body, err := a.marshal()
+		if err != nil || a.o.Trim == 0 || len(body) <= 4*a.o.Trim || !a.forget() {
+			return body, err
+		}
+	}
+}
+
+// forget drops the oldest messages behind the instructions, up to the next one that may stand there: no tool result without its
+// call. It reports false when nothing but the last message is left.
+func (a *agent) forget() bool {
+	next := 2
+	for next < len(a.msgs) && a.msgs[next].Role == "tool" {
+		next++
+	}
+	if next >= len(a.msgs) {
+		return false
+	}
+	a.msgs = slices.Delete(a.msgs, 1, next)
+	return true
+}
+
+func (a *agent) marshal() ([]byte, error) {
 	return json.Marshal(struct {
 		Model    string          `json:"model"`
 		Messages []agentMessage  `json:"messages"`

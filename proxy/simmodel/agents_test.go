@@ -2,9 +2,11 @@ package simmodel
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,5 +83,44 @@ func TestAgentsStopWithTheContext(t *testing.T) {
 		if r.Runs[i].Err == nil {
 			t.Error("agent", i, "has no error")
 		}
+	}
+}
+
+// An agent with texts of its own says those, and one that trims keeps its instructions, its newest messages and valid pairs.
+func TestAgentsTrim(t *testing.T) {
+	const trim, calls = 900, 12
+	var mu sync.Mutex
+	var bodies []string
+	m := newModel(t, Options{Decide: func(q Turn) *Step {
+		mu.Lock()
+		defer mu.Unlock()
+		bodies = append(bodies, string(q.Body))
+		if len(bodies) > calls {
+			return &Step{Say: "done"}
+		}
+		return &Step{Calls: []Call{{Tool: "work", Args: []byte(`{"step":1}`)}}}
+	}})
+	o := AgentsOptions{
+		BaseURL: serve(t, m) + "/v1", Turns: calls, Trim: trim, SystemTokens: 100,
+		Task:   func(int) string { return "Mend the parser." },
+		Result: func(_, turn int) string { return fmt.Sprintf("result %d of it ", turn) + strings.Repeat("word ", 200) },
+		User:   func(_, turn int) string { return map[int]string{4: "And be kind."}[turn] },
+	}
+	if s := RunAgents(context.Background(), o).Summary(); s.Failed != 0 || s.Calls != calls+1 {
+		t.Fatalf("%+v, %v", s, m.Stats().Rejected)
+	}
+	has := func(i int, text string) bool { return strings.Contains(bodies[i], text) }
+	last := len(bodies) - 1
+	for i, b := range bodies {
+		if len(b) > 4*trim || !has(i, "careful worker") || i > 0 && !has(i, fmt.Sprintf("result %d of", i-1)) || has(i, "[[sim:") {
+			t.Errorf("request %d: %s", i, b)
+		}
+	}
+	if !has(1, "Mend the parser.") || has(4, "And be kind.") || !has(5, "And be kind.") || has(last, "Mend the parser.") || has(last, "And be kind.") || has(last, "result 1 of") {
+		t.Errorf("the last of %d: %s", len(bodies), bodies[last])
+	}
+	o.Trim = 10 // less than what cannot be left out
+	if s := RunAgents(context.Background(), o).Summary(); s.Failed != 0 || len(bodies[len(bodies)-1]) < 4*o.Trim {
+		t.Errorf("%+v", s)
 	}
 }

@@ -47,6 +47,9 @@ func lines(s *admin.State, r rates) (out []string, head int) {
 			plain(u.Name), plain(u.Breaker), u.Busy, u.Idle, u.Dials, u.Redials))
 	}
 	out = append(out, queue(s.Schedule)...)
+	if s.Context != nil {
+		out = append(out, contextLine(s.Context))
+	}
 	out = append(out, "", fmt.Sprintf("in flight: %d", len(s.InFlight)))
 	head = len(out)
 	return append(out, table(s.InFlight)...), head
@@ -80,6 +83,29 @@ func totals(t *telemetry.LedgerTotals, r rates) string {
 func troubles(t *telemetry.LedgerTotals) string {
 	return fmt.Sprintf("retries %d  fallbacks %d  errors %d  upstream errors %d  cancelled %d  truncated %d",
 		t.Retries, t.Fallbacks, t.Errors, t.UpstreamErrors, t.Cancelled, t.Truncated)
+}
+
+// contextLine says what context rewriting has done; troubles only when there are some.
+func contextLine(c *admin.Context) string {
+	n := &c.Counts
+	b := fmt.Sprintf("context: %d epochs, %d of %d requests rewritten, ~%s tokens left out, %d conversations",
+		n.Epochs, n.Rewritten, n.Requests, count(n.Removed), c.Sessions)
+	for _, x := range []struct {
+		n    int64
+		what string
+	}{
+		{n.Observed, "would be rewritten"},
+		{n.Cuts, "cut inside"},
+		{n.Learnt, "windows learnt"},
+		{n.TooLarge, "too large to fit"},
+		{n.Broken, "stopped"},
+		{n.Failures, "failed inside"},
+	} {
+		if x.n > 0 {
+			b += fmt.Sprintf(", %d %s", x.n, x.what)
+		}
+	}
+	return b
 }
 
 var columns = []string{"ID", "AGE", "STATE", "FOR", "FILTER", "TENANT", "AGENT", "SESSION", "PROGRAM", "MODEL", "UPSTREAM", "TRY", "TOKENS"}
