@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/trapgate/trapgate/ctxrewrite/digest"
 	"github.com/trapgate/trapgate/ctxrewrite/history"
@@ -95,7 +96,7 @@ func (e *Engine) extract(ep *Epoch, body []byte, opt *digest.Options) (*wire.Vie
 // tell the most.
 func (e *Engine) calibrate(number int, body []byte, w writing) {
 	if number <= 2 || number%8 == 0 {
-		e.calibration.Exact(w.upstream, w.model, tokens.Estimate(body), e.count(string(body)))
+		w.taught.Exact(&e.calibration, w.upstream, w.model, tokens.Estimate(body), e.count(string(body)))
 	}
 }
 
@@ -155,6 +156,7 @@ func (f *fit) offer(ep *Epoch, off []digest.Offload) {
 	if f.r.Session != "" {
 		e, conv := f.e, f.conv
 		e.running.Go(func() {
+			time.Sleep(courtesy)
 			if stands := e.settle(conv.key, ep, off); stands != ep { // another replica was first: its bytes from now on
 				conv.mu.Lock()
 				defer conv.mu.Unlock()
@@ -164,10 +166,15 @@ func (f *fit) offer(ep *Epoch, off []digest.Offload) {
 	}
 }
 
+// courtesy is how long what was made in the path waits before it is stored: the request that waited for it, which has most of its way
+// before it, has the processor first.
+const courtesy = 10 * time.Millisecond
+
 // draft is an epoch behind cur that covers the messages before cover, without its digest.
 func (f *fit) draft(cur *Epoch, cover int) *Epoch {
 	ep := &Epoch{
 		Cover: cover, Chain: f.conv.line.chain[cover-1], Shape: f.conv.line.shape[cover], Window: f.usable, Notes: notesBefore(f, cover),
+		Pins:   f.conv.pinSum,
 		parent: cur, dialect: f.r.View.Dialect,
 	}
 	if cur != nil {
@@ -230,7 +237,7 @@ func (f *fit) task() int {
 			break
 		}
 		answered = answered || m.Role == wire.Assistant
-		if m.Role == wire.User {
+		if m.Role == wire.User && takesText(v, m) {
 			if last = i; !answered {
 				first = i
 			}

@@ -43,17 +43,19 @@ func (f *fit) trimmed(cover int) (saved int) {
 	return f.scaled(saved)
 }
 
-// trim cuts inside what no epoch may leave out, when that is over the window, and repeats the cuts made before.
+// trim cuts inside what no epoch may leave out, when that is over the window. Cuts made before stay.
 func (f *fit) trim(ep *Epoch) {
-	cover := 0
-	if ep != nil {
-		cover = ep.Cover
-	}
+	cover := ep.cover()
 	if over := f.plan.To - f.usable; over > 0 {
 		f.shorten(cover, f.unscaled(over)+1)
 		f.plan.To = f.sizeWith(ep)
 		f.plan.raw = f.unscaled(f.plan.To)
 	}
+	f.plan.Cut = f.cuts(cover, func(wire.Span, []byte) {})
+}
+
+// cuts gives the cuts behind a cover, as edits of this request, and reports whether there are any.
+func (f *fit) cuts(cover int, edit func(at wire.Span, with []byte)) (any bool) {
 	v, chain := f.r.View, f.conv.line.chain
 	for i := range f.conv.trims {
 		t := &f.conv.trims[i]
@@ -62,12 +64,11 @@ func (f *fit) trim(ep *Epoch) {
 		}
 		m := v.Msgs[t.message]
 		if at := m.Text.From + int32(t.nth); at < m.Text.To {
-			f.plan.Cut = true
-			if f.c.Mode == On {
-				f.r.Call.Replace(v.Texts[at], t.with)
-			}
+			any = true
+			edit(v.Texts[at], t.with)
 		}
 	}
+	return any
 }
 
 // A candidate is a text that may be cut.
@@ -80,9 +81,11 @@ type candidate struct {
 // shorten cuts the largest tool results, then the largest user texts, until so many estimated tokens are saved.
 func (f *fit) shorten(cover, over int) {
 	var kept []store.Content
+	was := len(f.conv.trims)
 	for _, least := range [...]int{leastLeft, lastLeft} {
 		kept, over = f.shortenTo(least, cover, over, kept)
 	}
+	f.noteTrims(f.conv.trims[was:])
 	if n := len(f.conv.trims) - maxTrims; n > 0 {
 		f.conv.trims = slices.Delete(f.conv.trims, 0, n)
 	}
@@ -191,7 +194,7 @@ func safeCut(text []byte, at int) int {
 		}
 		n := 2
 		if from+1 < len(text) && text[from+1] == 'u' {
-			if n = 6; from+8 < len(text) && (text[from+2]|32) == 'd' && text[from+3] >= '8' && text[from+6] == '\\' {
+			if n = 6; from+8 < len(text) && digest.HighSurrogate(text[from:]) && text[from+6] == '\\' {
 				n = 12
 			}
 		}

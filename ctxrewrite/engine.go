@@ -97,6 +97,8 @@ type Request struct {
 	Pin             string     // the agent's own rule; it holds for the session from now on
 	Again           bool       // the upstream said "too long" to the attempt before
 	Background      Background // asks models beside the path; nil: nobody can
+
+	trial bool // nothing is sent: only what would be is asked
 }
 
 // A Plan is what Fit decided for a request. Tokens are estimates, calibrated.
@@ -135,8 +137,8 @@ func (e *Engine) Fit(r *Request) Plan {
 	}
 	f := fit{
 		e: e, c: c, r: r, conv: e.sessions.of(r), usable: c.usable(window, r.View.MaxTokensValue()),
-		factor: e.calibration.Factor(r.Upstream, r.Model),
 	}
+	f.factor = e.sessions.taught(r).Factor(&e.calibration, r.Upstream, r.Model)
 	f.plan.Window = window
 	f.conv.mu.Lock()
 	defer f.conv.mu.Unlock()
@@ -162,26 +164,6 @@ func unfit(known bool, v *wire.View) string {
 // Used learns from the input tokens that the upstream reported for a planned request.
 func (e *Engine) Used(r *Request, p *Plan, input int) {
 	if p.raw > 0 && input > 0 {
-		e.calibration.Used(r.Upstream, r.Model, p.raw, input)
+		e.sessions.taught(r).Used(&e.calibration, r.Upstream, r.Model, p.raw, input)
 	}
-}
-
-// TooLong learns from an upstream's refusal of a planned request. again says that the next Fit of it would send less.
-func (e *Engine) TooLong(r *Request, p *Plan, status int, body []byte) (again bool) {
-	said, ok := tokens.ParseTooLong(status, body)
-	if !ok || len(r.View.Msgs) == 0 {
-		return false
-	}
-	sent := p.raw
-	if sent == 0 { // nothing was known of the model
-		sent = tokens.Estimate(r.View.Body)
-	}
-	window := said.Window
-	if window == 0 {
-		window = int(float64(max(p.To, sent, said.Requested)) * 0.9)
-	}
-	e.calibration.Refused(r.Upstream, r.Model, sent, max(said.Requested, window+1))
-	e.config.Load().windows.Learn(r.Upstream, r.Model, window)
-	e.counts.learnt.Add(1)
-	return true
 }

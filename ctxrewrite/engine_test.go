@@ -182,7 +182,7 @@ func TestEpochRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	back, parent, err := unmarshalEpoch(record)
-	if err != nil || parent != ep.parentChain() || fmt.Sprint(back.Number, back.Task, back.Cover, back.Chain, back.Notes, back.Tokens, string(back.Text)) !=
+	if err != nil || parent != ep.parentID() || fmt.Sprint(back.Number, back.Task, back.Cover, back.Chain, back.Notes, back.Tokens, string(back.Text)) !=
 		fmt.Sprint(ep.Number, ep.Task, ep.Cover, ep.Chain, ep.Notes, ep.Tokens, string(ep.Text)) {
 		t.Errorf("%v: %+v, want %+v", err, back, ep)
 	}

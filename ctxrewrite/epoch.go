@@ -1,6 +1,7 @@
 package ctxrewrite
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -19,6 +20,7 @@ type Epoch struct {
 	Shape  uint64 // of the line, up to and including message Cover
 	Window int    // tokens that a prompt could take when it was made: it is for windows like that
 	Notes  uint64 // digest of the exchange edits inside
+	Pins   uint64 // sum of the hashes of the agent's rules that it was made with
 	Tokens int    // estimate of the digest
 	Text   []byte // the digest as escaped content
 
@@ -34,6 +36,14 @@ type gaps struct {
 	agent uint64 // the agent's whole chain after what is covered: system text counts here
 	runs  [][2]int
 	kept  int32 // estimate of what stays
+}
+
+// cover is how many messages an epoch stands for, 0 when there is none.
+func (ep *Epoch) cover() int {
+	if ep == nil {
+		return 0
+	}
+	return ep.Cover
 }
 
 // gapsOf finds an epoch's gaps in this request, or knows them from the one before.
@@ -85,7 +95,7 @@ func (ep *Epoch) swappedIn(chain []uint64) bool {
 
 // apply adds the splices of an epoch.
 func (f *fit) apply(ep *Epoch) {
-	if ep == nil || f.c.Mode == Observe {
+	if ep == nil {
 		return
 	}
 	v, call := f.r.View, f.r.Call
@@ -108,13 +118,22 @@ func insertText(call *wire.Edits, v *wire.View, i int, text []byte) {
 	}
 	part := append([]byte(`,{"type":"`+kind+`","text":"`), text...)
 	part = append(part, `"}`...)
-	if c := v.Raw(m.Content); len(c) < 2 || c[0] != '[' { // null, or nothing: a content of our own
+	switch c := v.Raw(m.Content); {
+	case len(c) == 0: // no such member: one of our own, in front
+		call.Insert(m.Span.Start+1, append(append([]byte(`"content":"`), text...), `",`...))
+	case c[0] != '[': // null
 		call.Replace(m.Content, append(append([]byte{'"'}, text...), '"'))
-	} else if m.Content.End-m.Content.Start == 2 {
+	case len(bytes.TrimSpace(c[1:len(c)-1])) == 0:
 		call.Insert(m.Content.End-1, part[1:])
-	} else {
+	default:
 		call.Insert(m.Content.End-1, part)
 	}
+}
+
+// takesText reports whether a message's content is of a kind that text can be added to.
+func takesText(v *wire.View, m *wire.Message) bool {
+	c := v.Raw(m.Content)
+	return len(c) == 0 || c[0] == '"' || c[0] == '[' || c[0] == 'n'
 }
 
 // notesDigest is the hash of all exchange edits of a request, 0 for none: nothing more has to be looked at then.

@@ -1,8 +1,6 @@
 package ctxrewrite
 
 import (
-	"slices"
-
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/internal/wire"
 )
@@ -23,13 +21,13 @@ type fit struct {
 // run is the whole decision, in its order.
 func (f *fit) run() {
 	v, conv := f.r.View, f.conv
-	conv.requests++
+	if !f.r.trial {
+		conv.requests++
+	}
 	conv.seen = f.e.now()
 	conv.line.measure(v, f.chains())
 	f.plan.From = f.scaled(conv.line.all())
-	if pin := f.r.Pin; pin != "" && len(conv.pins) < maxPins && !slices.Contains(conv.pins, pin) {
-		conv.pins = append(conv.pins, pin)
-	}
+	f.pin()
 	f.notes = notesDigest(f.r)
 	var ep *Epoch
 	if f.long = f.share(f.plan.From) >= prepareMark; f.long { // for this model: another one may have another window
@@ -37,17 +35,22 @@ func (f *fit) run() {
 		ep = f.latched()
 	}
 	for range maxEpochs { // behind a restart a conversation goes through all of its epochs at once
+		ep = f.follow(ep)
 		next := f.step(ep, f.sizeWith(ep))
 		if next == ep {
 			break
 		}
 		ep = next
 	}
+	ep = f.pinned(ep)
 	f.plan.To = f.sizeWith(ep)
 	f.plan.raw = f.unscaled(f.plan.To)
-	f.apply(ep)
 	f.trim(ep)
 	f.say(ep)
+	if f.plan.Action == Rewrite && !f.plan.Observed {
+		f.apply(ep)
+		f.cuts(ep.cover(), func(at wire.Span, with []byte) { f.r.Call.Replace(at, with) })
+	}
 }
 
 // staying is the estimate of what may not be left out behind the task.
@@ -67,7 +70,7 @@ func (f *fit) step(cur *Epoch, size int) *Epoch {
 		f.conv.quick, f.conv.broken = 0, ""
 		return f.step(cur, size)
 	case share < prepareMark:
-	case f.conv.broken != "" && size <= f.usable:
+	case f.conv.broken != "" && share < brokenMark:
 		f.plan.Why = f.conv.broken
 	case share < f.c.High:
 		f.prepare(cur)
@@ -110,13 +113,13 @@ func (f *fit) sizeWith(ep *Epoch) int {
 }
 
 // latched is the epoch that this line of the conversation already has.
-func (f *fit) latched() *Epoch {
-	for i := len(f.conv.epochs) - 1; i >= 0; i-- {
-		if ep := f.conv.epochs[i]; f.covers(ep) && ep.swappedIn(f.conv.line.chain) {
-			return ep
+func (f *fit) latched() (best *Epoch) {
+	for i := len(f.conv.epochs) - 1; i >= 0; i-- { // of one cover, the last one made
+		if ep := f.conv.epochs[i]; ep.Cover > best.cover() && f.covers(ep) && ep.swappedIn(f.conv.line.chain) {
+			best = ep
 		}
 	}
-	return nil
+	return best
 }
 
 // covers says that an epoch stands for a beginning of this request.
@@ -130,13 +133,10 @@ func (f *fit) covers(ep *Epoch) bool {
 // asked to leave room for.
 const alike = 2
 
-// maxPins bounds the rules that an agent gives in one session.
-const maxPins = 32
-
 // ready is the prepared epoch that follows cur on this line, if there is one.
 func (f *fit) ready(cur *Epoch) *Epoch {
 	for i := len(f.conv.epochs) - 1; i >= 0; i-- {
-		if ep := f.conv.epochs[i]; ep.parent == cur && f.covers(ep) {
+		if ep := f.conv.epochs[i]; ep.parent == cur && ep.Cover > cur.cover() && f.covers(ep) {
 			return ep
 		}
 	}
@@ -202,6 +202,11 @@ const (
 	loopCalls = 5
 	loops     = 3
 	forgiven  = 50 // requests without an epoch, and it may be tried again
+	// An epoch that leaves more than this share of the high mark has won little. One that leaves less may follow another soon: where
+	// the window is small, a few large results fill it.
+	littleGain = 0.75
+	// What a broken conversation is cut above: estimates are a little wrong.
+	brokenMark = 0.97
 )
 
 // breaker stops epochs that cannot win: what they may not leave out fills the window, or they follow each other at once, again and
@@ -211,7 +216,7 @@ func (f *fit) breaker(next *Epoch) {
 	if conv.made == conv.requests { // one request takes several epochs: those from before a restart
 		return
 	}
-	if conv.made > 0 && conv.requests-conv.made < loopCalls && next.parent == conv.last {
+	if conv.made > 0 && conv.requests-conv.made < loopCalls && next.parent == conv.last && f.share(f.sizeWith(next)) > f.c.High*littleGain {
 		conv.quick++
 	} else {
 		conv.quick = 0
@@ -240,10 +245,18 @@ func (f *fit) say(ep *Epoch) {
 	switch {
 	case p.To <= f.usable:
 	case f.head(f.task())+f.scaled(f.staying()) > p.Window:
-		p.Action, p.Why = TooLarge, "system text, tools and the task do not fit the window"
+		p.Action, p.Why = TooLarge, "what may not be left out does not fit the window"
+		p.To, p.Cut = p.From, false
 	default:
 		p.Why = "still over the window"
 	}
-	p.Observed = f.c.Mode == Observe
-	f.e.counts.add(p)
+	if p.Observed = f.c.Mode == Observe; p.Observed || p.Action == TooLarge {
+		p.raw = f.conv.line.all() // it goes out as it came
+	}
+	switch {
+	case !f.r.trial:
+		f.e.counts.add(p)
+	case p.Made && f.r.Session != "":
+		f.e.counts.epochs.Add(1) // it stays, and what is then sent finds it made
+	}
 }

@@ -60,14 +60,14 @@ func (e *Engine) Epochs(ctx context.Context, tenant, session string) ([]EpochInf
 		return nil, err
 	}
 	var out []EpochInfo
-	byChain := map[uint64]*Epoch{}
+	byID := map[uint64]*Epoch{}
 	for _, record := range records {
 		ep, parent, err := unmarshalEpoch(record)
 		if err != nil {
 			continue // of another version
 		}
-		ep.parent = byChain[parent]
-		byChain[ep.Chain] = ep
+		ep.parent = byID[parent]
+		byID[ep.id()] = ep
 		out = append(out, e.info(ctx, tenant, ep))
 	}
 	if len(out) == 0 {

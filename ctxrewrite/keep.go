@@ -28,7 +28,7 @@ func (f *fit) load() {
 		return
 	}
 	conv.retry = conv.seen.Add(loadAgain)
-	records, err := f.read()
+	records, notes, err := f.read()
 	conv.line.measure(f.r.View, f.chains()) // somebody else may have been here
 	if err != nil {
 		f.e.log.Warn("context: epochs made before could not be read yet", "session", conv.key.Session, "err", err)
@@ -38,28 +38,35 @@ func (f *fit) load() {
 		return
 	}
 	conv.loaded = true
-	byChain := map[uint64]*Epoch{}
+	for _, note := range notes {
+		conv.recall(note)
+	}
+	byID := map[uint64]*Epoch{}
 	for _, record := range records {
 		ep, parent, err := unmarshalEpoch(record)
 		if err != nil {
 			f.e.log.Warn("context: an epoch made before cannot be used", "session", f.conv.key.Session, "err", err)
 			continue
 		}
-		if ep.parent = byChain[parent]; parent != 0 && ep.parent == nil {
+		if ep.parent = byID[parent]; parent != 0 && ep.parent == nil {
 			continue
 		}
-		byChain[ep.Chain] = ep
+		byID[ep.id()] = ep
 		f.conv.add(ep)
 	}
 }
 
 // read asks the store with the conversation unlocked: nobody else waits for it.
-func (f *fit) read() ([][]byte, error) {
+func (f *fit) read() (epochs, notes [][]byte, err error) {
 	f.conv.mu.Unlock()
 	defer f.conv.mu.Lock()
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	return f.e.store.Epochs(ctx, f.conv.key)
+	if epochs, err = f.e.store.Epochs(ctx, f.conv.key); err != nil {
+		return nil, nil, err
+	}
+	notes, err = f.e.store.Notes(ctx, f.conv.key)
+	return epochs, notes, err
 }
 
 // settle stores an epoch and what it offloaded, and returns the one that stands: another replica's when that was first.
@@ -81,7 +88,7 @@ func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
 		e.log.Error("context: an epoch cannot be stored", "session", key.Session, "err", err)
 		return ep
 	}
-	stands, err := e.store.PutEpoch(ctx, key, ep.Chain, record)
+	stands, err := e.store.PutEpoch(ctx, key, ep.id(), record)
 	if err != nil {
 		e.log.Warn("context: an epoch could not be stored", "session", key.Session, "err", err)
 		return ep
@@ -90,7 +97,7 @@ func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
 		return ep
 	}
 	other, parent, err := unmarshalEpoch(stands)
-	if err != nil || parent != ep.parentChain() || other.Task != ep.Task || other.Cover != ep.Cover {
+	if err != nil || parent != ep.parentID() || other.Task != ep.Task || other.Cover != ep.Cover {
 		return ep
 	}
 	other.parent = ep.parent
@@ -111,19 +118,23 @@ func (e *Engine) keep(key store.Key, contents []store.Content) {
 	})
 }
 
-func (ep *Epoch) parentChain() uint64 {
+// id is what an epoch is stored under: epochs of one cover differ in the agent's rules.
+func (ep *Epoch) id() uint64 { return ep.Chain + ep.Pins*0x9E3779B97F4A7C15 }
+
+func (ep *Epoch) parentID() uint64 {
 	if ep.parent == nil {
 		return 0
 	}
-	return ep.parent.Chain
+	return ep.parent.id()
 }
 
 // epochVersion begins every stored epoch.
-const epochVersion = 1
+const epochVersion = 2
 
 var errEpoch = errors.New("not an epoch of this version")
 
-// marshal is the stored form: version, dialect, numbers as varints, chain, notes and the parent's chain, then the digest.
+// marshal is the stored form: version, dialect, numbers as varints, chain, shape, notes, rules and the
+// parent's id, then the digest.
 func (ep *Epoch) marshal() ([]byte, error) {
 	d, err := ep.digest.MarshalBinary()
 	if err != nil {
@@ -133,7 +144,7 @@ func (ep *Epoch) marshal() ([]byte, error) {
 	for _, n := range [...]int{ep.Number, ep.Task, ep.Cover, ep.Window} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
-	for _, n := range [...]uint64{ep.Chain, ep.Shape, ep.Notes, ep.parentChain()} {
+	for _, n := range [...]uint64{ep.Chain, ep.Shape, ep.Notes, ep.Pins, ep.parentID()} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	return append(b, d...), nil
@@ -152,10 +163,10 @@ func unmarshalEpoch(b []byte) (ep *Epoch, parent uint64, err error) {
 		}
 		*to, b = int(n), b[size:]
 	}
-	if len(b) < 32 || ep.Cover <= ep.Task+1 {
+	if len(b) < 40 || ep.Cover <= ep.Task+1 {
 		return nil, 0, errEpoch
 	}
-	for _, to := range [...]*uint64{&ep.Chain, &ep.Shape, &ep.Notes, &parent} {
+	for _, to := range [...]*uint64{&ep.Chain, &ep.Shape, &ep.Notes, &ep.Pins, &parent} {
 		*to, b = binary.LittleEndian.Uint64(b), b[8:]
 	}
 	d := new(digest.Digest)

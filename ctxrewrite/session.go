@@ -40,9 +40,19 @@ func (s *sessions) of(r *Request) *conversation {
 	return c
 }
 
+// taught is what a request's session learnt of estimates; nil: it has none.
+func (s *sessions) taught(r *Request) *tokens.Session {
+	if r.Session == "" {
+		return nil
+	}
+	return &s.of(r).taught
+}
+
 // A conversation is what is known of one session.
 type conversation struct {
 	key store.Key
+
+	taught tokens.Session // by the usage of its own requests
 
 	mu       sync.Mutex
 	line     line     // of the request before
@@ -52,6 +62,7 @@ type conversation struct {
 	building map[*Epoch]bool // behind which epochs one is being prepared
 	retry    time.Time       // when the store may be asked again
 	pins     []string        // that the agent gave, with any request
+	pinSum   uint64          // of their hashes
 	last     *Epoch          // that was swapped in
 	seen     time.Time
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/ctxrewrite/summary"
+	"github.com/trapgate/trapgate/ctxrewrite/tokens"
 	"github.com/trapgate/trapgate/internal/wire"
 )
 
@@ -52,6 +53,7 @@ type writing struct {
 	maxInput  int
 
 	upstream, model string // that the conversation goes to
+	taught          *tokens.Session
 }
 
 // writing is what this request's configuration says. A model is given half of what its window has room for.
@@ -62,7 +64,7 @@ func (f *fit) writing() writing {
 			usable = min(usable, f.c.usable(window, int64(f.c.Summary.MaxTokens)))
 		}
 	}
-	return writing{upstream: f.r.Upstream, model: f.r.Model, maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2}
+	return writing{upstream: f.r.Upstream, model: f.r.Model, taught: f.e.sessions.taught(f.r), maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2}
 }
 
 // summarize has a model write the prose of an epoch's digest. Whatever fails, the extractive digest stands.

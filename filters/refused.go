@@ -2,9 +2,11 @@ package filters
 
 // Refusable may be implemented by a Stream of the inner ring that may know a way out of an upstream's refusal. The host asks it
 // before an answer with a status of 400 or more, that nothing has gone out of and that it would not try again by itself, passes
-// the ring. fields and body are borrowed. again says that the filter will send something else: the host drops the answer and
-// makes the attempt again at the same upstream, at once; it counts as no retry, and is done at most once for each call. When no
-// stream says so, the answer passes as any other.
+// the ring; and before a stream does that begins with an error event instead of an answer: see Opening. To find that out the host
+// keeps a stream's beginning back, up to the event that decides it and for a moment at most: what came later than that passes.
+// fields and body are borrowed; status and body are those of the refusal, as it would be had no stream been asked for. again says
+// that the filter will send something else: the host drops the answer and makes the attempt again at the same upstream, at once; it
+// counts as no retry, and is done at most once for each call. When no stream says so, the answer passes as any other.
 type Refusable interface {
 	Refused(status int, fields Fields, body []byte) (again bool)
 }

@@ -145,6 +145,9 @@ func (e *exchange) startAttempt(up *upstream.Upstream, r *upstream.Request) *tel
 func (e *exchange) endAttempt(up *upstream.Upstream, t *telemetry.Attempt, v *verdict) {
 	e.runLater()
 	e.x.RunLater() // an attempt that never sent its request
+	if v.anew {
+		v.status = e.refusal // also of a stream, whose head had promised more
+	}
 	end := telemetry.AttemptEnd{At: e.clock(), Status: v.status, ErrorType: errorType(v)}
 	if v.status > 0 {
 		end.Answer = e.meter.Answer()

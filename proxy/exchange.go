@@ -66,7 +66,8 @@ type exchange struct {
 	noInner   filters.Flow        // of an inner ring without filters
 	inner     *filters.Flow       // of the attempt under way, or the last one
 	plain     bool                // the next attempt goes without what we had added
-	asked     bool                // filters have been asked about a refusal of this call
+	asked     bool                // a filter knew a way out of a refusal of this call
+	refusal   int                 // its status, or the one that it stood for in a stream
 	doubted   *upstream.Upstream  // it may refuse streams: the plain attempt will tell
 	committed bool                // a comment of ours has gone out, and a status of 200 with it
 	told      bool                // the dialect\'s error event has ended it

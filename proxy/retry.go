@@ -59,26 +59,6 @@ func (h *heldAnswer) spent() bool {
 	return h != nil && h.status == 429 && schedule.Unpaid(h.body)
 }
 
-// refused asks the inner ring, once a call, whether it knows a way out of a refusal that would be the agent's.
-func (e *exchange) refused(resp *upstream.Response) (again bool, err error) {
-	if resp.Status < 400 || e.asked || resp.Length > maxHeld || !e.inner.Refusable() {
-		return false, nil
-	}
-	e.runLater()
-	body, whole := resp.Peek(maxHeld)
-	if !whole {
-		return false, nil
-	}
-	if again, err = e.inner.Refused(resp.Status, resp.Fields, body); again {
-		e.asked = true
-		e.x.Trail.Append("host", "anew", filters.Attr{Key: "status", Value: int64(resp.Status)})
-		if !e.agent.Detach() {
-			resp.Spoil()
-		}
-	}
-	return again, err
-}
-
 // retryableStatus reports whether a status is worth another attempt.
 func (e *exchange) retryableStatus(status int) bool {
 	switch status {

@@ -140,6 +140,7 @@ func (c *collector) calls(m *wire.Message) {
 		if name == "" {
 			continue
 		}
+		c.state.CallsDone++
 		c.files(tc.Args.Of(c.v.Body))
 		c.pending = append(c.pending, pending{id: tc.ID, args: tc.Args, name: name})
 		if slices.Contains(c.opt.Protected, name) {
@@ -193,36 +194,4 @@ func (c *collector) addCall(name string, key []byte, failed bool) {
 		calls = slices.Delete(calls, 0, 1)
 	}
 	c.state.Calls = append(calls, call{Tool: name, Args: string(key), Count: 1, Failed: failed, Cost: cost(key) + cost([]byte(name))})
-}
-
-// files notes the paths in the raw arguments of a call.
-func (c *collector) files(args []byte) {
-	n := 0
-	for i := nextMark(args, 0); i < len(args) && i < 4096 && n < 6; {
-		v := valueAt(args, i)
-		i = nextMark(args, v.To)
-		if v.Flags&mark == 0 || v.To-v.From < 4 {
-			continue
-		}
-		if v = trimValue(args, v); v.To-v.From > 3 && v.To-v.From < 160 && isPath(args[v.From:v.To]) {
-			n++
-			c.touch(args[v.From:v.To])
-		}
-	}
-}
-
-func (c *collector) touch(path []byte) {
-	files := c.state.Files
-	for i := range files {
-		if files[i].Path == string(path) {
-			again := files[i]
-			again.Count++
-			c.state.Files = append(slices.Delete(files, i, i+1), again)
-			return
-		}
-	}
-	if len(files) >= 64 {
-		files = slices.Delete(files, 0, 1)
-	}
-	c.state.Files = append(files, file{string(path), 1, cost(path)})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // version is the first byte of the binary form. A digest of another version is not read: it is built again.
-const version = 1
+const version = 2
 
 // errVersion is returned by UnmarshalBinary for bytes of another version.
 var errVersion = errors.New("digest: stored in another version")

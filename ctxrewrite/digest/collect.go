@@ -21,6 +21,7 @@ type collector struct {
 	results []result
 	fails   []fail
 	decided [][]byte
+	touched map[string]int // indices of Files by path; nil before the first
 
 	grammar clauseWords
 	quoted  []byte // scratch of plain

@@ -14,8 +14,8 @@ type Options struct {
 
 	RecentUser int // newest evicted user messages, verbatim
 	PinBudget  int // rules found in the conversation
-	FactBudget int // the ledger; a 24th of it each goes to decisions and to errors besides
-	StubBudget int // stubs of offloaded results; half as much goes to the work done besides
+	FactBudget int // phrases of the ledger; besides, as much goes to values without theirs, 5/4 of it to files, a 24th each to decisions and to errors
+	StubBudget int // stubs of offloaded results; half as much, and no less than 40, goes to the work done besides
 }
 
 // ForWindow gives the budgets for a usable window of that many tokens.
@@ -49,6 +49,7 @@ const (
 	Result Kind = iota // one tool result
 	Span               // all messages that an Extend evicted
 	Index              // handles of older spans, one in each line: plain text, not JSON
+	Ledger             // facts or files that left the text, one in each line, behind "older: HANDLE" where there is an older list: plain text
 )
 
 // A Section is one part of the text, for people to read.

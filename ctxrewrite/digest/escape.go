@@ -63,6 +63,11 @@ func respell(raw []byte) []byte {
 	return out
 }
 
+// HighSurrogate reports whether an escape of the form \uXXXX, of at least four bytes, is the first half of a pair.
+func HighSurrogate(escape []byte) bool {
+	return escape[2]|0x20 == 'd' && (escape[3] == '8' || escape[3] == '9' || escape[3]|0x20 == 'a' || escape[3]|0x20 == 'b')
+}
+
 // step is the length of the character, escaped or not, that raw begins with. A surrogate pair of escapes counts as one, and
 // so does a multi-byte character, so that a cut after it is always valid.
 func step(raw []byte) int {
@@ -72,7 +77,7 @@ func step(raw []byte) int {
 		if len(raw) < 2 || raw[1] != 'u' {
 			return min(2, len(raw))
 		}
-		if len(raw) >= 12 && (raw[2]|0x20) == 'd' && (raw[3] >= '8') && raw[6] == '\\' && raw[7] == 'u' {
+		if len(raw) >= 12 && HighSurrogate(raw) && raw[6] == '\\' && raw[7] == 'u' {
 			return 12
 		}
 		return min(6, len(raw))

@@ -87,7 +87,7 @@ func clock(w []byte) bool {
 // "word:" stands before it.
 func named(raw []byte, v value) bool {
 	i := v.From
-	for i > 0 && (raw[i-1] == '*' || raw[i-1] == '`' || raw[i-1] == '\'' || raw[i-1] == '(' || raw[i-1] == '[' || raw[i-1] == '"') {
+	for i > 0 && (raw[i-1] == '*' || raw[i-1] == '`' || raw[i-1] == '\'' || raw[i-1] == '(' || raw[i-1] == '[' || raw[i-1] == '#' || raw[i-1] == '"') {
 		if raw[i-1] == '"' {
 			i--
 		}
@@ -281,54 +281,3 @@ func extension(name []byte) bool {
 
 var extensions = set(`go py js ts tsx jsx rs c h cc cpp hpp java kt rb php swift scala sh bash zsh sql md rst txt json yaml yml toml
 	xml html css scss ini cfg conf env lock csv tsv pdf png jpg svg ipynb log proto tf gradle mod sum ps1 lua vue`)
-
-// maxFacts bounds the work on one span; a budget takes far fewer.
-const maxFacts = 4096
-
-// addFact puts a value into the ledger, unless it is there.
-func (c *collector) addFact(raw []byte, v value, k class) {
-	val := raw[v.From:v.To]
-	if len(c.state.Facts) >= maxFacts {
-		return
-	}
-	for i := range c.state.Facts {
-		if c.state.Facts[i].Value == string(val) {
-			return
-		}
-	}
-	if n := len(c.state.Facts); n > 0 && c.state.Facts[n-1].Class >= k && strings.Contains(c.state.Facts[n-1].Raw, string(val)) {
-		return // the phrase before has it
-	}
-	most := 12
-	if k == plainValue {
-		most = 5
-	}
-	c.state.Facts = append(c.state.Facts, fact{newItem(oneLine(nil, phraseOf(raw, v, most))), string(val), k})
-}
-
-// fitFacts brings the ledger into its budget: plain values may use a twentieth of it; then the lowest class goes first, and in
-// it the oldest.
-func (c *collector) fitFacts() {
-	s := &c.state
-	for k := plainValue; k <= userText; k++ {
-		limit, total := c.opt.FactBudget, 0
-		for i := range s.Facts {
-			if k == plainValue && s.Facts[i].Class != plainValue {
-				continue
-			}
-			total += s.Facts[i].Cost
-		}
-		if k == plainValue {
-			limit /= 20
-		}
-		kept := s.Facts[:0]
-		for _, f := range s.Facts {
-			if f.Class == k && total > limit {
-				total -= f.Cost
-				continue
-			}
-			kept = append(kept, f)
-		}
-		s.Facts = kept
-	}
-}

@@ -35,6 +35,8 @@ const (
 	me
 	acts
 	bars
+	past    // what happened, no practice
+	abroad  // a phrase of another language may begin with it
 	trigger // of none of the sets, but judged by name
 )
 
@@ -48,8 +50,7 @@ var lexicon = func() map[string]words {
 		labels: `rule rules policy policies constraint constraints requirement requirements important warning caution attention
 		restriction restrictions reminder nb mandatory guardrail guardrails`,
 		absolute: `forbidden prohibited banned disallowed impermissible inadmissible mandatory obligatory compulsory taboo
-		non-negotiable nonnegotiable off-limits verboten niemals nie darf dürfen muss müssen jamais toujours interdit doit doivent
-		nunca siempre prohibido debe deben noone's`,
+		non-negotiable nonnegotiable off-limits noone's`,
 		ruleVerbs: `ensure refuse reject deny decline avoid refrain abstain desist insist stick adhere comply obey restrict limit
 		confine withhold conceal hide honour honor observe respect guard protect prevent disallow forbid prohibit ban beware
 		guarantee`,
@@ -80,12 +81,15 @@ var lexicon = func() map[string]words {
 		manager`,
 		circumstances: "circumstances circumstance case cases time account means event condition conditions way situation",
 		idle: `thanks thank problem problems worries need i it idea rush luck longer matter way wonder doubt prob the that
-		you we and but please worry clue such further other additional special specific`,
+		you we and but please worry clue such hay te se lo es tengo puedo sé he importa funciona encuentro quiero entiendo está further other additional special specific`,
 		me:   "me us my our",
 		acts: "may can should shall must is are gets leaves goes will",
 		bars: `may can should shall must is are gets get ever has have will without before after unless until except but for in on
 		to allowed permitted leaves goes under else outside other than`,
-		trigger: `must shall mustn't shan't never always ever only solely exclusively strictly not should ought no nobody none noone
+		past: `got had saw was were did came went made knew said took gave found heard thought felt told left sent met bought paid kept lost
+		ran wrote spoke agreed`,
+		abroad: "pas jamais rien aucun aucune que", // behind an elided "n'"
+		trigger: `needs now henceforth policy shalt must shall mustn't shan't never always ever only solely exclusively strictly not should ought no nobody none noone
 			nothing limits bounds without to unless until except reserved restricted confined limited allowed permitted authorised
 			authorized supposed required obliged expected obligated essential crucial vital important critical necessary imperative
 			unacceptable insist require demand forbid prohibit expect requires demands forbids prohibits stays remains rather want
@@ -98,6 +102,9 @@ var lexicon = func() map[string]words {
 	}
 	for w := range contracted {
 		m[w] |= trigger
+	}
+	for _, w := range tellingAbroad() {
+		m[w] |= abroad
 	}
 	return m
 }()
@@ -130,13 +137,13 @@ var short = func() (t [slots]struct {
 }()
 
 const (
-	slots = 1 << 11
+	slots = 1 << 12
 	pad   = "\x00\x00\x00\x00\x00\x00\x00\x00" // that must stand behind a text whose words are looked up
 )
 
 func shortKey(text []byte, n int) uint64 { return binary.LittleEndian.Uint64(text) << (64 - 8*n) }
 
-func slot(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> 53 }
+func slot(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> 52 }
 
 // lookup is what the word of n bytes is that text, which goes on for 8 bytes at least, begins with.
 func lookup(text []byte, n int) words {

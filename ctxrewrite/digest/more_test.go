@@ -268,8 +268,8 @@ func FuzzExtend(f *testing.F) {
 }
 
 func FuzzUnmarshal(f *testing.F) {
-	f.Add([]byte("\x01{\"Pins\":[{\"Raw\":\"\\\\u00e9\\\"\",\"Rank\":1}],\"Messages\":3}"))
-	f.Add([]byte("\x01{}"))
+	f.Add([]byte("\x02{\"Pins\":[{\"Raw\":\"\\\\u00e9\\\"\",\"Rank\":1}],\"Messages\":3}"))
+	f.Add([]byte("\x02{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d digest.Digest
 		if d.UnmarshalBinary(b) == nil {

@@ -193,6 +193,9 @@ func (c *collector) recentItem(raw []byte, left int, newest bool) item {
 	return it
 }
 
+// leastWork is what the log of calls may take in the smallest window, in tokens.
+const leastWork = 40
+
 // finish settles what needs the whole span, which is these messages.
 func (c *collector) finish(msgs []int) {
 	c.state.Operator = nil
@@ -217,10 +220,13 @@ func (c *collector) finish(msgs []int) {
 	}
 	c.state.Decisions = newest(c.state.Decisions, c.opt.FactBudget/24)
 	c.state.Errors = newest(c.state.Errors, c.opt.FactBudget/24)
-	c.state.WorkBudget = c.opt.StubBudget / 2
+	if c.state.WorkBudget = c.opt.StubBudget / 2; c.opt.FactBudget > 0 {
+		c.state.WorkBudget = max(c.state.WorkBudget, leastWork)
+	}
 	c.fitPins()
-	c.fitFacts()
 	c.handles()
 	c.stubs()
 	c.span(msgs[0])
+	c.fitFacts(msgs[0])
+	c.fitFiles(msgs[0])
 }

@@ -11,8 +11,8 @@ import (
 // banner begins our text. What stands behind it in a text of the agent is ours and is not read again.
 const banner = "[Context notes: "
 
-// A part is a section before it is joined: escaped content.
-type part struct {
+// A section is a part of the text before it is joined: escaped content.
+type section struct {
 	name, title string
 	lines       []string
 }
@@ -25,7 +25,7 @@ func (d *Digest) render() {
 	}
 	d.text = append(d.text, `\n\n`+banner...)
 	d.text = strconv.AppendInt(d.text, int64(d.state.Messages), 10)
-	d.text = append(d.text, ` earlier messages were taken out; this is kept of them, quotes verbatim.]`...)
+	d.text = append(d.text, ` earlier messages are left out; quotes are verbatim.]`...)
 	for _, p := range parts {
 		d.text = p.append(d.text)
 	}
@@ -33,7 +33,7 @@ func (d *Digest) render() {
 	d.tokens = tokens.Estimate(unescape(d.text))
 }
 
-func (p *part) append(dst []byte) []byte {
+func (p *section) append(dst []byte) []byte {
 	dst = append(append(dst, `\n`...), p.title...)
 	for _, l := range p.lines {
 		dst = append(dst, `\n`...)
@@ -58,26 +58,22 @@ func (d *Digest) Sections() []Section {
 	return out
 }
 
-func (s *state) parts() []part {
-	var out []part
+func (s *state) parts() []section {
+	var out []section
 	add := func(name, title string, lines []string, always bool) {
 		if len(lines) > 0 || always {
-			out = append(out, part{name, title, lines})
+			out = append(out, section{name, title, lines})
 		}
 	}
-	add("rules", "Rules that were given and still hold:", s.rules(), false)
+	add("rules", "Rules that still hold:", s.rules(), false)
 	add("goal", "Goal: the task above.", nil, s.Messages > 0)
 	add("summary", s.summarySection(), nil, s.Summary != "")
 	add("user", "User, newest first:", raws(s.Users), false)
 	add("decisions", "Decisions:", raws(s.Decisions), false)
-	var facts []string
-	for _, f := range s.Facts {
-		facts = append(facts, f.Raw)
-	}
-	add("facts", "Facts:", facts, false)
+	add("facts", "Facts:", s.ledger(), false)
 	title, lines := s.work()
 	add("work", title, lines, title != "")
-	if files := s.files(); files != "" {
+	if files := s.filesLine(); files != "" {
 		add("files", "Files: "+files, nil, true)
 	}
 	add("errors", "Errors met:", raws(s.Errors), false)
@@ -89,9 +85,9 @@ func (s *state) parts() []part {
 	for _, t := range s.Stubs {
 		stubs = append(stubs, t.Raw)
 	}
-	add("stubs", "Offloaded results (to see one, call NAME again with the same arguments if it only reads):", stubs, false)
+	add("stubs", "Offloaded results (reads may be called again):", stubs, false)
 	if len(s.Spans) > 0 {
-		spans := "Offloaded messages: span " + strings.Join(s.Spans, ", span ")
+		spans := "Offloaded messages: span " + strings.Join(s.Spans, ", ")
 		if s.Index != "" {
 			spans += "; older: " + s.Index
 		}
@@ -122,13 +118,14 @@ func raws(list []item) []string {
 func (s *state) work() (string, []string) {
 	var lines []string
 	var names []string
-	left := s.WorkBudget
+	left, older := s.WorkBudget, s.CallsDone
 	for i := len(s.Calls) - 1; i >= 0; i-- {
 		c := &s.Calls[i]
 		k := slices.Index(names, c.Tool)
 		if left -= c.Cost; left < 0 {
 			break
 		}
+		older -= c.Count
 		entry := c.entry()
 		if k < 0 {
 			names = append(names, c.Tool)
@@ -139,6 +136,9 @@ func (s *state) work() (string, []string) {
 	}
 	if len(lines) == 0 {
 		return "", nil
+	}
+	if older > 0 {
+		return "Work done, newest first (" + strconv.Itoa(older) + " older calls offloaded):", lines
 	}
 	return "Work done, newest first:", lines
 }
@@ -155,22 +155,4 @@ func (c *call) entry() string {
 		e += " FAILED"
 	}
 	return e
-}
-
-// files are the files touched, the last first.
-func (s *state) files() string {
-	var out []string
-	left := s.WorkBudget
-	for i := len(s.Files) - 1; i >= 0; i-- {
-		f := &s.Files[i]
-		if left -= f.Cost; left < 0 {
-			break
-		}
-		e := f.Path
-		if f.Count > 1 {
-			e += " x" + strconv.Itoa(f.Count)
-		}
-		out = append(out, e)
-	}
-	return strings.Join(out, ", ")
 }

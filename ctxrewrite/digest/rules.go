@@ -11,9 +11,28 @@ const telling = trigger | absolute | ruleVerbs | softVerbs | checks | quantities
 // judge says whether a sentence (plain text) states a rule: something that must hold from now on, in imperative or deontic
 // words. It returns 0, weakRule (a wish, a soft form, a rule inside a question) or strongRule.
 func (s *clauseWords) judge(text []byte) rank {
-	if s.split(text)&telling == 0 {
-		return 0
+	sets := s.split(text)
+	best := rank(0)
+	if sets&telling != 0 {
+		best = s.english()
 	}
+	if best < strongRule && (sets&abroad != 0 || !ascii(text)) {
+		best = max(best, foreign(text))
+	}
+	if best > 0 && asks(text) {
+		best--
+	}
+	return best
+}
+
+// asks reports whether a sentence is a question.
+func asks(text []byte) bool {
+	text = bytes.TrimRight(text, " \"')*")
+	return bytes.HasSuffix(text, []byte("?")) || bytes.HasSuffix(text, []byte("？")) || bytes.HasSuffix(text, []byte("؟"))
+}
+
+// english judges a sentence by the grammar of English.
+func (s *clauseWords) english() rank {
 	s.spell()
 	w, best := s.w, s.label()
 	opening := true
@@ -27,11 +46,8 @@ func (s *clauseWords) judge(text []byte) rank {
 			break
 		}
 	}
-	if best == weakRule && !s.firstPerson(len(w)) && hasCode(text) {
+	if best == weakRule && !s.firstPerson(len(w)) && hasCode(s.text) {
 		best = strongRule // a wish that names its object precisely
-	}
-	if bytes.HasSuffix(bytes.TrimRight(text, " \"')*"), []byte("?")) {
-		best = max(best, 1) - 1 // the sentence asks
 	}
 	return best
 }
@@ -121,7 +137,7 @@ func (r rank) softer(soft bool) rank {
 func (s *clauseWords) rule(i int) rank {
 	prev, next, next2 := s.at(i-1), s.at(i+1), s.at(i+2)
 	switch w := s.at(i).s; w {
-	case "must", "shall", "mustn't", "shan't":
+	case "must", "shall", "shalt", "mustn't", "shan't":
 		guess := prev.s == "there" || next.s == "have" || next.s == "i" || next.s == "we" || next.s == "be" && (next2.in(guessed) || s.firstPerson(i))
 		return strongRule.unless(guess).softer(s.firstPerson(i) && !guess)
 	case "never", "always", "ever":
@@ -154,6 +170,9 @@ func (s *clauseWords) rule(i int) rank {
 	case "required", "obliged", "expected", "obligated":
 		return strongRule.unless(s.firstPerson(i) || !prev.in(is) && prev.s != "be")
 	case "essential", "crucial", "vital", "important", "critical", "necessary", "imperative", "unacceptable":
+		if w == "unacceptable" && prev.s == "are" {
+			return strongRule.unless(s.at(i - 2).in(thing))
+		}
 		return strongRule.unless(next.s != "that" && next.s != "to" || next2.in(me))
 	case "insist", "require", "demand", "forbid", "prohibit", "expect":
 		return strongRule.unless(prev.s == "to" || prev.s == "you" || prev.in(thing) || s.firstPerson(i) && !prev.in(first))
@@ -163,7 +182,18 @@ func (s *clauseWords) rule(i int) rank {
 		return weakRule
 	case "rather":
 		return weakRule.unless(prev.s != "i'd")
+	case "needs":
+		return strongRule.unless(next.s == "to" || !s.general(i))
+	case "now":
+		return strongRule.unless(prev.s != "from" || next.s != "on" && !(next.s == "onwards" || next.s == "onward"))
+	case "henceforth":
+		return strongRule
+	case "policy":
+		return strongRule.unless(next.s != "is" || next2.s != "that" && next2.s != "to" && next2.s != "no" || s.firstPerson(i-1))
 	case "want", "need", "like":
+		if w == "need" && s.general(i) {
+			return strongRule
+		}
 		return weakRule.unless(next.s != "you" || next2.s != "to")
 	default:
 		if s.at(i).in(absolute) {
@@ -184,10 +214,21 @@ func (s *clauseWords) frequency(i int, w string, prev, next word) rank {
 		return strongRule.unless(next.s != "again" && !s.starts(i) && prev.s != "not" && prev.s != "don't")
 	}
 	story := next.s == "mind" || next.s == "been" || prev.s == "as" || prev.s == "not" || prev.in(has) || next.s == "heard"
+	if prev.s == "we" && !story && w != "ever" && canCommand(next) && !next.in(past) {
+		return strongRule.softer(w != "never") // a practice: "we never deploy on Fridays"
+	}
 	if story || s.firstPerson(i) {
 		return weakRule.unless(story || next.s != "want")
 	}
 	return strongRule
+}
+
+// general reports whether the clause of word i begins with all, every, any.
+func (s *clauseWords) general(i int) bool {
+	for i > 0 && !s.w[i].begin {
+		i--
+	}
+	return s.w[i].s == "all" || s.w[i].s == "every" || s.w[i].s == "each" || s.w[i].s == "any"
 }
 
 func (s *clauseWords) only(i int, prev, next word) rank {

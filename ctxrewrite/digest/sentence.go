@@ -1,6 +1,10 @@
 package digest
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
 
 // A sentence is a part of escaped content: a sentence of prose, a list item, a heading, or what stands alone in a line.
 type sentence struct {
@@ -24,22 +28,23 @@ func sentences(raw []byte, yield func(sentence)) {
 		switch c := raw[s.at]; {
 		case c == '\\' && s.at+1 < len(raw) && raw[s.at+1] == 'n':
 			s.lineBreak()
-		case c == '\\':
-			s.at += step(raw[s.at:])
-		case c != 0xE3:
+		case c == '.' || c == '!' || c == '?':
 			s.stop()
-		case bytes.HasPrefix(raw[s.at:], []byte("。")):
-			s.at += 3
-			s.emit(s.at)
 		default:
-			s.at++
+			s.other()
 		}
 	}
 	s.emit(len(raw))
 }
 
 // ends are the bytes that a sentence may end with, or an escape or character begin that it may end with.
-var ends = [256]bool{'\\': true, '.': true, '!': true, '?': true, 0xE3: true}
+var ends = [256]bool{'\\': true, '.': true, '!': true, '?': true, 0xD6: true, 0xD8: true, 0xDB: true, 0xE0: true, 0xE1: true, 0xE2: true, 0xE3: true, 0xEF: true}
+
+// stops are the characters other than those of ASCII that end a sentence, whether a blank follows or not.
+const stops = "。！？｡．।॥۔؟։᠃‼⁇⁈⁉"
+
+// closers belong to the sentence before them.
+const closers = "」』）】》〉”’»］" + stops
 
 type splitter struct {
 	raw    []byte
@@ -89,11 +94,58 @@ func (s *splitter) lineBreak() {
 	s.line(next)
 }
 
-// stop handles a full stop, an exclamation or a question mark at s.at.
+// other handles the escape or the character of several bytes at s.at.
+func (s *splitter) other() {
+	r, n := character(s.raw[s.at:])
+	switch {
+	case r == '…':
+		s.stop()
+	case r < utf8.RuneSelf || !strings.ContainsRune(stops, r):
+		s.at += n
+	default:
+		s.at += n
+		for s.at < len(s.raw) {
+			if r, n = character(s.raw[s.at:]); r != '!' && r != '?' && r != ')' && !strings.ContainsRune(closers, r) {
+				break
+			}
+			s.at += n
+		}
+		s.emit(s.at)
+	}
+}
+
+// character is the one that escaped content begins with, written as it is or as \uXXXX, and its length. It is U+FFFD for escapes
+// of other kinds and for halves of pairs.
+func character(raw []byte) (rune, int) {
+	n := step(raw)
+	switch {
+	case raw[0] < utf8.RuneSelf && raw[0] != '\\':
+		return rune(raw[0]), n
+	case raw[0] != '\\':
+		r, _ := utf8.DecodeRune(raw)
+		return r, n
+	case n != 6:
+		return utf8.RuneError, n
+	}
+	r := rune(0)
+	for _, c := range raw[2:6] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case (c|0x20) >= 'a' && (c|0x20) <= 'f':
+			r = r<<4 | rune((c|0x20)-'a'+10)
+		default:
+			return utf8.RuneError, n
+		}
+	}
+	return r, n
+}
+
+// stop handles a full stop, an ellipsis, an exclamation or a question mark at s.at.
 func (s *splitter) stop() {
-	raw, dot := s.raw, s.raw[s.at] == '.'
-	first := s.at
-	s.at++
+	raw, first := s.raw, s.at
+	dot := raw[first] != '!' && raw[first] != '?'
+	s.at += step(raw[first:])
 	for s.at < len(raw) { // what closes belongs to the sentence
 		switch c := raw[s.at]; {
 		case c == '.' || c == '!' || c == '?' || c == ')' || c == '*' || c == '\'':
@@ -109,6 +161,9 @@ func (s *splitter) stop() {
 		return
 	}
 	if raw[s.at] != ' ' {
+		if r, _ := character(raw[s.at:]); r >= 0x2E80 && r < utf8.RuneError {
+			s.emit(s.at) // a script without blanks
+		}
 		return // "example.com", or a line break, which lineBreak sees
 	}
 	j := s.at

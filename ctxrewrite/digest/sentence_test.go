@@ -21,6 +21,14 @@ func TestSentences(t *testing.T) {
 		{`this line is long enough to have been wrapped by an editor\n\nand ends`, []string{`this line is long enough to have been wrapped by an editor`, `and ends`}},
 		{`caf\u00e9 \\n is no break. Ok`, []string{`caf\u00e9 \\n is no break.`, `Ok`}},
 		{`一。二`, []string{`一。`, `二`}},
+		{`一！？二？」三｡四．五`, []string{`一！？`, `二？」`, `三｡`, `四．`, `五`}},
+		{`一\u3002二\uff01三\uFF1F\u300d四`, []string{`一\u3002`, `二\uff01`, `三\uFF1F\u300d`, `四`}},
+		{`不要!好的?v1.2.一`, []string{`不要!`, `好的?v1.2.`, `一`}},
+		{`एक। दो॥ तीन`, []string{`एक।`, `दो॥`, `तीन`}},
+		{`\u090f\u0915\u0964 \u0926\u094b`, []string{`\u090f\u0915\u0964`, `\u0926\u094b`}},
+		{`ما هذا؟ نعم۔ لا`, []string{`ما هذا؟`, `نعم۔`, `لا`}},
+		{`Well… he said. So… Next\u2026 Then`, []string{`Well… he said.`, `So…`, `Next\u2026`, `Then`}},
+		{`naïve “quote” – dash. Ende`, []string{`naïve “quote” – dash.`, `Ende`}},
 		{`\n\n  x  \r\n`, []string{`x`}},
 	} {
 		var got []string

@@ -15,7 +15,7 @@ type state struct {
 	Facts      []fact
 	Errors     []item // exact error lines, oldest first
 	Calls      []call // calls done, oldest first, repeats collapsed
-	Files      []file // oldest first by last touch
+	Files      []file // in the order of their first touch
 	Open       []item
 	Next       item
 	Stubs      []stub // newest first
@@ -25,9 +25,12 @@ type state struct {
 	Dropped    []string
 	Tools      []string // names of all tools ever called, sorted
 	Messages   int      // evicted so far
-	WorkBudget int      // tokens for calls, and for files
-	Summary    string   `json:",omitempty"` // a model's, raw
-	SummaryAt  int      `json:",omitempty"` // Messages when it was written
+	WorkBudget int      // tokens for calls
+	CallsDone  int      // ever
+	LostFacts  loss
+	LostFiles  loss
+	Summary    string `json:",omitempty"` // a model's, raw
+	SummaryAt  int    `json:",omitempty"` // Messages when it was written
 }
 
 type item struct {
@@ -50,12 +53,6 @@ const (
 	marked // <ctx:pin>, operator patterns
 )
 
-type fact struct {
-	item
-	Value string // raw
-	Class class
-}
-
 // A class is where a fact was found, and so what it is worth. Values that nobody can ask for again come first.
 type class uint8
 
@@ -72,12 +69,6 @@ type call struct {
 	Count      int
 	Failed     bool // the last one
 	Cost       int
-}
-
-type file struct {
-	Path  string // raw
-	Count int
-	Cost  int
 }
 
 type stub struct {

@@ -80,7 +80,11 @@ func (d *Digest) Accepts(summary string, values []string, v *wire.View, from, to
 	case lost*20 > len(values):
 		return fmt.Errorf("digest: the summary lost %d of %d ids and paths", lost, len(values))
 	}
-	if tool := d.falseClaim(summary, v); tool != "" {
+	tool := d.falseClaim(summary, v)
+	if tool == "" {
+		tool = d.invented(summary, v, from, to)
+	}
+	if tool != "" {
 		return fmt.Errorf("digest: the summary says that %s was called, and it never was", tool)
 	}
 	size := 0

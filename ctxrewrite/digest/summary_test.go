@@ -23,6 +23,33 @@ func section(d *digest.Digest, name string) string {
 	return ""
 }
 
+// A summary may not say that a tool or command was used that nothing in its source names; what it says otherwise is not judged.
+func TestInventedCalls(t *testing.T) {
+	opt := digest.ForWindow(100000)
+	v := view(t, wire.Chat, body(wire.Chat, talk))
+	d, _ := digest.Extend(nil, v, 0, len(v.Msgs), nil, &opt)
+	for _, tt := range []struct{ text, want string }{
+		{"I ran `deploy_production` with the tool deploy_production and deleted the repository with rm -rf. All tests passed.", "deploy_production"},
+		{"Used the tool deploy_production.", "deploy_production"},
+		{"Then it executed `deploy-production`.", "deploy-production"},
+		{"The function `deployAll()` was called.", "deployAll"},
+		{"Invoked cloud.deploy and waited.", "cloud.deploy"},
+		{"Deleted the repository with rm -rf.", "rm -rf"},
+		{"The command `rm -rf /srv` was executed.", "rm -rf /srv"},
+		{"Ran git push.", "git"},
+		{"Ran `go test ./...`, which failed. All tests passed later.", ""},
+		{"Used read_file on `src/app/main.go`; called `run` with go test.", ""},
+		{"Ran the well-known end-to-end checks using read-only access on GitHub, with main.go open.", ""},
+		{"The name `frob_two` was thought of.", ""},
+		{"Next: it is to be mended with care - e.g. by hand.", ""},
+	} {
+		err := d.Accepts(tt.text, nil, v, 0, len(v.Msgs))
+		if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), "says that "+tt.want+" was called") {
+			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
+		}
+	}
+}
+
 // Whatever a model writes: the digest stays escaped content, keeps all that it copied, survives storage, and hands the summary on.
 func TestSummaryKeepsTheRest(t *testing.T) {
 	opt := digest.ForWindow(100000)

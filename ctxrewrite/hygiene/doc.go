@@ -24,5 +24,6 @@
 // Such a line is reported, with the tokens that could not be read from the cache. When asked to, it is moved: a constant stands in its
 // place, and its text at the end of the newest user text or tool result, inside the content, when it has changed. What was appended to
 // a message (a stamp) is appended to it again, byte for byte, in all later requests of this conversation: so a request is a prefix of
-// the next up to its end. Stamps are kept in memory, for each session; a process that begins anew pays once.
+// the next up to its end. Stamps are kept in memory, for each session, and noted for later processes and other replicas, which read
+// them at the first request of a conversation that did not begin there.
 package hygiene

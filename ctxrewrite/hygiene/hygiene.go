@@ -28,7 +28,8 @@ const (
 
 // Options are what a Hygiene is made with.
 type Options struct {
-	Sessions int // remembered in memory, the one not used for longest going first; 0: 2048
+	Sessions int   // remembered in memory, the one not used for longest going first; 0: 2048
+	Notes    Notes // what a later process finds again; nil: it begins anew
 }
 
 // A Hygiene serves many conversations. It is safe for concurrent use.
@@ -38,6 +39,7 @@ type Hygiene struct {
 	known    *lru.Cache[knownKey, []int32]
 	scans    sync.Pool
 	counts   counts
+	notes    Notes
 }
 
 type sessionKey struct{ tenant, session string }
@@ -53,7 +55,7 @@ func New(opt Options) *Hygiene {
 	if opt.Sessions <= 0 {
 		opt.Sessions = 2048
 	}
-	h := new(Hygiene)
+	h := &Hygiene{notes: opt.Notes}
 	h.sessions, _ = lru.New[sessionKey, *session](opt.Sessions) // fails for sizes below 1 only
 	h.known, _ = lru.New[knownKey, []int32](1024)
 	h.scans.New = func() any { return new(scan) }

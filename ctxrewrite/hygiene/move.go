@@ -17,7 +17,7 @@ const (
 
 // move takes the volatile segments of a prompt out of the system text, appends the stamps of earlier requests where they were, and a
 // new one to the newest message when the text has changed. why: nothing was done.
-func (s *session) move(r *Request, sc *scan, p *prompt) (why string) {
+func (s *session) move(h *Hygiene, r *Request, sc *scan, p *prompt) (why string) {
 	v := r.View
 	for _, i := range p.volatile {
 		switch at := sc.segs[i].at; {
@@ -37,7 +37,10 @@ func (s *session) move(r *Request, sc *scan, p *prompt) (why string) {
 			s.stamps.drop(point{sc.chain[tail], 0}) // of a try before this one
 		}
 	case tail >= 0:
-		s.stamps.put(point{sc.chain[tail], 0}, text)
+		if now := (point{sc.chain[tail], 0}); !bytes.Equal(s.stamps.texts[now], text) {
+			s.stamps.put(now, text)
+			h.noteStamp(r, now.chain, text)
+		}
 		at.insert(r.Out, text)
 	case last == nil:
 		return "no text to append it to"

@@ -12,6 +12,9 @@ type session struct {
 	mu      sync.Mutex
 	prompts []*prompt // the one used last is the last
 	stamps  stamps
+
+	restored bool               // what was noted by others is here
+	volatile map[uint64][]int32 // of it: the volatile segments by the hash of the masked text
 }
 
 // A prompt is one system text of a session, whatever stands behind its mask: an agent may use several.
@@ -22,6 +25,7 @@ type prompt struct {
 	wild        bool     // too many of them
 	moved       bool     // the volatile segments were not in the request before
 	tokens      int      // of the request before
+	noted       int      // how many volatile segments are in the notes
 }
 
 const (
@@ -64,13 +68,18 @@ func (h *Hygiene) volatile(r *Request, rep *Report) {
 	sc := h.scans.Get().(*scan)
 	defer h.scans.Put(sc)
 	masked := sc.read(v)
+	if move {
+		h.restore(r, s, sc)
+	}
 	if p == nil {
 		p = h.compare(r, s, sc, raw, masked, rep)
 	}
 	p.tokens, p.moved = r.tokens(), false
 	if move && len(p.volatile) > 0 && !p.wild {
-		rep.Why = s.move(r, sc, p)
-		p.moved = rep.Why == ""
+		rep.Why = s.move(h, r, sc, p)
+		if p.moved = rep.Why == ""; p.moved {
+			h.noteVolatile(r, p)
+		}
 		rep.Moved = p.moved
 	}
 }
@@ -93,7 +102,10 @@ func (h *Hygiene) compare(r *Request, s *session, sc *scan, raw, masked uint64, 
 	p := s.find(func(p *prompt) bool { return p.masked == masked && len(p.values) == len(sc.segs) })
 	key := knownKey{r.Tenant, r.Agent, masked}
 	if p == nil {
-		p = &prompt{masked: masked, volatile: h.knownFor(key, len(sc.segs))}
+		p = &prompt{masked: masked, volatile: s.restoredFor(masked, len(sc.segs))}
+		if p.noted = len(p.volatile); p.noted == 0 {
+			p.volatile = h.knownFor(key, len(sc.segs))
+		}
 		if len(s.prompts) == maxPrompts {
 			s.prompts = slices.Delete(s.prompts, 0, 1)
 		}
@@ -153,6 +165,15 @@ func (h *Hygiene) learn(key knownKey, volatile []int32) {
 	if len(all) <= maxVolatile {
 		h.known.Add(key, all)
 	}
+}
+
+// restoredFor is what an earlier process moved out of such a prompt with so many segments.
+func (s *session) restoredFor(masked uint64, segments int) []int32 {
+	all := s.volatile[masked]
+	if len(all) > 0 && int(all[len(all)-1]) >= segments {
+		return nil
+	}
+	return slices.Clone(all)
 }
 
 // knownFor is what other sessions have proven of such a prompt with so many segments.

@@ -18,16 +18,38 @@ type Memory struct {
 }
 
 type session struct {
-	epochs   []epoch
+	epochs   records
+	notes    records
 	contents map[string]Content
 	handles  []string // of contents, oldest first
 	bytes    int64
 	used     time.Time
 }
 
-type epoch struct {
-	chain  uint64
-	record []byte
+type records []struct {
+	name  uint64
+	bytes []byte
+}
+
+// put keeps a record unless one of its name stands, and returns the one that stands, which is the caller's.
+func (r *records) put(name uint64, record []byte) (stands []byte, added bool) {
+	for _, old := range *r {
+		if old.name == name {
+			return bytes.Clone(old.bytes), false
+		}
+	}
+	*r = append(*r, struct {
+		name  uint64
+		bytes []byte
+	}{name, bytes.Clone(record)})
+	return bytes.Clone(record), true
+}
+
+func (r records) all() (all [][]byte) {
+	for i := range r {
+		all = append(all, bytes.Clone(r[i].bytes))
+	}
+	return all
 }
 
 var _ Store = (*Memory)(nil)
@@ -43,18 +65,24 @@ func NewMemory(opt Options) *Memory {
 
 // PutEpoch implements Store.
 func (m *Memory) PutEpoch(_ context.Context, k Key, chain uint64, record []byte) ([]byte, error) {
+	return m.put(k, func(s *session) *records { return &s.epochs }, chain, record), nil
+}
+
+// PutNote implements Store.
+func (m *Memory) PutNote(_ context.Context, k Key, name uint64, note []byte) ([]byte, error) {
+	return m.put(k, func(s *session) *records { return &s.notes }, name, note), nil
+}
+
+func (m *Memory) put(k Key, to func(*session) *records, name uint64, record []byte) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.touch(k)
-	for i := range s.epochs {
-		if s.epochs[i].chain == chain {
-			return bytes.Clone(s.epochs[i].record), nil
-		}
+	stands, added := to(s).put(name, record)
+	if added {
+		m.grow(s, len(record))
+		m.bound(k)
 	}
-	s.epochs = append(s.epochs, epoch{chain, bytes.Clone(record)})
-	m.grow(s, len(record))
-	m.bound(k)
-	return bytes.Clone(record), nil
+	return stands
 }
 
 // Epochs implements Store.
@@ -62,9 +90,17 @@ func (m *Memory) Epochs(_ context.Context, k Key) (all [][]byte, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s := m.find(k); s != nil {
-		for i := range s.epochs {
-			all = append(all, bytes.Clone(s.epochs[i].record))
-		}
+		all = s.epochs.all()
+	}
+	return all, nil
+}
+
+// Notes implements Store.
+func (m *Memory) Notes(_ context.Context, k Key) (all [][]byte, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.find(k); s != nil {
+		all = s.notes.all()
 	}
 	return all, nil
 }

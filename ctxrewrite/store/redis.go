@@ -60,8 +60,24 @@ func (s *Redis) Close() error { return s.client.Close() }
 
 // PutEpoch implements Store.
 func (s *Redis) PutEpoch(ctx context.Context, k Key, chain uint64, record []byte) ([]byte, error) {
-	sealed, name := seal(record), strconv.FormatUint(chain, 16)
-	text, err := s.run(ctx, "epoch", member(k), name, sealed, "").Text()
+	return s.put(ctx, "epoch", k, chain, record)
+}
+
+// Epochs implements Store.
+func (s *Redis) Epochs(ctx context.Context, k Key) ([][]byte, error) { return s.all(ctx, "epoch", k) }
+
+// PutNote implements Store.
+func (s *Redis) PutNote(ctx context.Context, k Key, name uint64, note []byte) ([]byte, error) {
+	return s.put(ctx, "note", k, name, note)
+}
+
+// Notes implements Store.
+func (s *Redis) Notes(ctx context.Context, k Key) ([][]byte, error) { return s.all(ctx, "note", k) }
+
+// put keeps a record of one kind, epoch or note.
+func (s *Redis) put(ctx context.Context, kind string, k Key, number uint64, record []byte) ([]byte, error) {
+	sealed, name := seal(record), strconv.FormatUint(number, 16)
+	text, err := s.run(ctx, kind, member(k), name, sealed, "").Text()
 	if err != nil {
 		return nil, fmt.Errorf("context: redis: %w", err)
 	}
@@ -69,19 +85,19 @@ func (s *Redis) PutEpoch(ctx context.Context, k Key, chain uint64, record []byte
 	if bad == nil {
 		return stands, nil
 	}
-	s.damaged("an epoch", k.Tenant, name, bad)
-	if text, err = s.run(ctx, "epoch", member(k), name, sealed, text).Text(); err != nil {
+	s.damaged("a record ("+kind+")", k.Tenant, name, bad)
+	if text, err = s.run(ctx, kind, member(k), name, sealed, text).Text(); err != nil {
 		return nil, fmt.Errorf("context: redis: %w", err)
 	}
 	if stands, err = unseal([]byte(text)); err != nil {
-		return nil, fmt.Errorf("context: redis: the epoch that stands: %w", err)
+		return nil, fmt.Errorf("context: redis: the record that stands: %w", err)
 	}
 	return stands, nil
 }
 
-// Epochs implements Store.
-func (s *Redis) Epochs(ctx context.Context, k Key) ([][]byte, error) {
-	found, err := s.run(ctx, "epochs", member(k)).StringSlice()
+// all reads a session's records of one kind.
+func (s *Redis) all(ctx context.Context, kind string, k Key) ([][]byte, error) {
+	found, err := s.run(ctx, kind+"s", member(k)).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("context: redis: %w", err)
 	}
@@ -89,19 +105,19 @@ func (s *Redis) Epochs(ctx context.Context, k Key) ([][]byte, error) {
 		nth    string
 		record []byte
 	}
-	var epochs []numbered
+	var records []numbered
 	for i := 0; i+1 < len(found); i += 2 {
 		nth, sealed := found[i+1][:min(10, len(found[i+1]))], found[i+1][min(10, len(found[i+1])):]
 		record, err := unseal([]byte(sealed))
 		if err != nil {
-			s.damaged("an epoch", k.Tenant, found[i], err)
+			s.damaged("a record ("+kind+")", k.Tenant, found[i], err)
 			continue
 		}
-		epochs = append(epochs, numbered{nth, record})
+		records = append(records, numbered{nth, record})
 	}
-	slices.SortFunc(epochs, func(a, b numbered) int { return strings.Compare(a.nth, b.nth) })
+	slices.SortFunc(records, func(a, b numbered) int { return strings.Compare(a.nth, b.nth) })
 	var all [][]byte
-	for _, e := range epochs {
+	for _, e := range records {
 		all = append(all, e.record)
 	}
 	return all, nil

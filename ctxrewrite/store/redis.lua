@@ -1,6 +1,6 @@
 -- One call of a store, atomic. Names are beside Redis in redis.go.
 -- KEYS[1] the root of all keys, which share one hash tag. Below it: "used", sessions by when they were used; "sizes", bytes of each
--- and "total"; of a session "e:", its epochs by chain; "c:", its contents by handle; "o:", these handles, oldest first; of a handle
+-- and "total"; of a session "e:", its epochs by chain; "n:", its notes by name; "c:", its contents by handle; "o:", these handles, oldest first; of a handle
 -- of a tenant "h:", the sessions that have it, by when it was put.
 -- ARGV: what to do; now in milliseconds for tests, else empty: the server's own; time to live in milliseconds; bound in bytes; then
 -- its own arguments from ARGV[5] on.
@@ -11,6 +11,7 @@ if not now then
 end
 local used, sizes = root .. 'used', root .. 'sizes'
 local function epochs(m) return root .. 'e:' .. m end
+local function notes(m) return root .. 'n:' .. m end
 local function contents(m) return root .. 'c:' .. m end
 local function order(m) return root .. 'o:' .. m end
 local function has(tenant, handle) return root .. 'h:' .. tenant .. handle end
@@ -30,12 +31,12 @@ local function drop(m)
   redis.call('HINCRBY', sizes, 'total', 0 - tonumber(redis.call('HGET', sizes, m) or 0)) -- Redis takes no "-0"
   redis.call('HDEL', sizes, m)
   redis.call('ZREM', used, m)
-  redis.call('UNLINK', epochs(m), contents(m), order(m))
+  redis.call('UNLINK', epochs(m), notes(m), contents(m), order(m))
 end
 
 local function refresh(m)
   redis.call('ZADD', used, now, m)
-  for _, key in ipairs({used, sizes, epochs(m), contents(m), order(m)}) do redis.call('PEXPIRE', key, ttl) end
+  for _, key in ipairs({used, sizes, epochs(m), notes(m), contents(m), order(m)}) do redis.call('PEXPIRE', key, ttl) end
 end
 
 -- the oldest session besides m
@@ -63,27 +64,32 @@ end
 
 local call = {}
 
--- session, chain, record, a damaged record to replace: the record that stands
-function call.epoch(m, chain, record, damaged)
+-- key of the records, session, name, record, a damaged record to replace: the record that stands
+local function put(key, m, name, record, damaged)
   if not live(m) then drop(m) end
-  local stands = redis.call('HGET', epochs(m), chain)
+  local stands = redis.call('HGET', key, name)
   if not stands or string.sub(stands, 11) == damaged then
-    local nth = stands and string.sub(stands, 1, 10) or string.format('%010d', redis.call('HLEN', epochs(m)))
+    local nth = stands and string.sub(stands, 1, 10) or string.format('%010d', redis.call('HLEN', key))
     grow(m, #nth + #record - #(stands or ''))
     stands = nth .. record
-    redis.call('HSET', epochs(m), chain, stands)
+    redis.call('HSET', key, name, stands)
   end
   refresh(m)
   purge(m)
   return string.sub(stands, 11)
 end
 
--- session: chains and records, in turn, each record behind its number in ten digits
-function call.epochs(m)
+-- session: names and records, in turn, each record behind its number in ten digits
+local function all(key, m)
   if not live(m) then return {} end
   refresh(m)
-  return redis.call('HGETALL', epochs(m))
+  return redis.call('HGETALL', key)
 end
+
+function call.epoch(m, ...) return put(epochs(m), m, ...) end
+function call.epochs(m) return all(epochs(m), m) end
+function call.note(m, ...) return put(notes(m), m, ...) end
+function call.notes(m) return all(notes(m), m) end
 
 -- session, tenant, then handle and content for each
 function call.contents(m, tenant, ...)

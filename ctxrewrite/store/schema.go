@@ -45,5 +45,15 @@ CREATE TRIGGER context_session_changed AFTER UPDATE OF bytes ON context_sessions
 END;
 CREATE TRIGGER context_session_gone AFTER DELETE ON context_sessions BEGIN
 	UPDATE context_total SET bytes = bytes - old.bytes;
+END`), state.SQL(`
+CREATE TABLE context_notes (
+	id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES context_sessions ON DELETE CASCADE, name INTEGER NOT NULL,
+	size INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (session, name)
+) STRICT;
+CREATE TRIGGER context_note_added AFTER INSERT ON context_notes BEGIN
+	UPDATE context_sessions SET bytes = bytes + new.size WHERE id = new.session;
+END;
+CREATE TRIGGER context_note_changed AFTER UPDATE OF size ON context_notes BEGIN
+	UPDATE context_sessions SET bytes = bytes + new.size - old.size WHERE id = new.session;
 END`)}}
 }

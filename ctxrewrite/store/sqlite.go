@@ -35,6 +35,45 @@ func NewSQLite(db *state.DB, opt Options) *SQLite {
 
 // PutEpoch implements Store.
 func (s *SQLite) PutEpoch(ctx context.Context, k Key, chain uint64, record []byte) ([]byte, error) {
+	return s.put(ctx, &epochTable, k, chain, record)
+}
+
+// Epochs implements Store.
+func (s *SQLite) Epochs(ctx context.Context, k Key) ([][]byte, error) {
+	return s.all(ctx, &epochTable, k)
+}
+
+// PutNote implements Store.
+func (s *SQLite) PutNote(ctx context.Context, k Key, name uint64, note []byte) ([]byte, error) {
+	return s.put(ctx, &noteTable, k, name, note)
+}
+
+// Notes implements Store.
+func (s *SQLite) Notes(ctx context.Context, k Key) ([][]byte, error) {
+	return s.all(ctx, &noteTable, k)
+}
+
+// A table is one of records that are found by session and name.
+type table struct{ what, find, insert, all string }
+
+func tableOf(what, name, column string) table {
+	return table{
+		what: what,
+		find: `SELECT record FROM ` + name + ` WHERE session = ? AND ` + column + ` = ?`,
+		insert: `INSERT INTO ` + name + ` (session, ` + column + `, size, record) VALUES (?, ?, ?, ?)
+			ON CONFLICT (session, ` + column + `) DO UPDATE SET size = excluded.size, record = excluded.record`,
+		all: `SELECT ` + column + `, record FROM ` + name + ` WHERE session = (SELECT id FROM context_sessions
+			WHERE tenant = ? AND session = ? AND used >= ? ORDER BY id DESC LIMIT 1) ORDER BY id`,
+	}
+}
+
+var (
+	epochTable = tableOf("an epoch", "context_epochs", "chain")
+	noteTable  = tableOf("a note", "context_notes", "name")
+)
+
+// put is a transaction of its own, committed when it returns.
+func (s *SQLite) put(ctx context.Context, t *table, k Key, name uint64, record []byte) ([]byte, error) {
 	sealed, at := seal(record), s.moment()
 	var stands []byte
 	var bad error
@@ -45,7 +84,7 @@ func (s *SQLite) PutEpoch(ctx context.Context, k Key, chain uint64, record []byt
 		}
 		stands, bad = nil, nil
 		var found []byte
-		switch err := row(tx, `SELECT record FROM context_epochs WHERE session = ? AND chain = ?`, []any{id, int64(chain)}, &found); {
+		switch err := row(tx, t.find, []any{id, int64(name)}, &found); {
 		case err == nil:
 			if stands, bad = unseal(found); bad == nil {
 				return nil
@@ -54,9 +93,7 @@ func (s *SQLite) PutEpoch(ctx context.Context, k Key, chain uint64, record []byt
 			return err
 		}
 		stands = sealed[8:]
-		if _, err := tx.Exec(`INSERT INTO context_epochs (session, chain, size, record) VALUES (?, ?, ?, ?)
-			ON CONFLICT (session, chain) DO UPDATE SET size = excluded.size, record = excluded.record`,
-			id, int64(chain), len(sealed), sealed); err != nil {
+		if _, err := tx.Exec(t.insert, id, int64(name), len(sealed), sealed); err != nil {
 			return err
 		}
 		return s.purge(tx, id, at)
@@ -65,30 +102,29 @@ func (s *SQLite) PutEpoch(ctx context.Context, k Key, chain uint64, record []byt
 		return nil, fmt.Errorf("context: %w", err)
 	}
 	if bad != nil {
-		s.damaged("an epoch", k, fmt.Sprintf("%016x", chain), bad)
+		s.damaged(t.what, k, fmt.Sprintf("%016x", name), bad)
 	}
 	return stands, nil
 }
 
-// Epochs implements Store.
-func (s *SQLite) Epochs(ctx context.Context, k Key) ([][]byte, error) {
+// all reads a session's records and notes that it is used.
+func (s *SQLite) all(ctx context.Context, t *table, k Key) ([][]byte, error) {
 	at := s.moment()
-	rows, err := s.db.Reader().QueryContext(ctx, `SELECT chain, record FROM context_epochs WHERE session = (SELECT id FROM context_sessions
-		WHERE tenant = ? AND session = ? AND used >= ? ORDER BY id DESC LIMIT 1) ORDER BY id`, k.Tenant, k.Session, at.oldest)
+	rows, err := s.db.Reader().QueryContext(ctx, t.all, k.Tenant, k.Session, at.oldest)
 	if err != nil {
 		return nil, fmt.Errorf("context: %w", err)
 	}
 	defer rows.Close()
 	var all [][]byte
 	for rows.Next() {
-		var chain int64
+		var name int64
 		var sealed []byte
-		if err := rows.Scan(&chain, &sealed); err != nil {
+		if err := rows.Scan(&name, &sealed); err != nil {
 			return nil, fmt.Errorf("context: %w", err)
 		}
 		record, err := unseal(sealed)
 		if err != nil {
-			s.damaged("an epoch", k, fmt.Sprintf("%016x", uint64(chain)), err)
+			s.damaged(t.what, k, fmt.Sprintf("%016x", uint64(name)), err)
 			continue
 		}
 		all = append(all, record)

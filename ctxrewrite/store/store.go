@@ -12,13 +12,16 @@ import (
 type Key struct{ Tenant, Session string }
 
 // A Store is safe for concurrent use. What it is given it copies or writes before it returns; what it returns is the caller's.
-// A session is used when something is put into it and when its epochs are read.
+// A session is used when something is put into it and when its epochs or notes are read.
 type Store interface {
 	// PutEpoch keeps the record of an epoch under the chain hash of what it covers, unless one stands there already: the first
 	// writer wins. It returns the one that stands.
 	PutEpoch(ctx context.Context, k Key, chain uint64, record []byte) (stands []byte, err error)
 	// Epochs returns the records of a session, oldest first.
 	Epochs(ctx context.Context, k Key) ([][]byte, error)
+	// PutNote and Notes are the same for what else a session must find again: small records, each under a hash that names it.
+	PutNote(ctx context.Context, k Key, name uint64, note []byte) (stands []byte, err error)
+	Notes(ctx context.Context, k Key) ([][]byte, error)
 	// PutContents keeps contents under their handles. A handle names its content by a hash, so what stands there is the same.
 	// One larger than MaxContent is not kept: the error is ErrTooLarge then, and the others are kept.
 	PutContents(ctx context.Context, k Key, contents []Content) error
@@ -29,6 +32,15 @@ type Store interface {
 	// Forget removes everything of a session.
 	Forget(ctx context.Context, k Key) error
 }
+
+// The first byte of a note says what it is: a rule that the agent gave, a text that was cut inside, the lines of a system text that
+// change, or such a line's text at the end of a message.
+const (
+	NotePin      = 'p'
+	NoteCut      = 't'
+	NoteVolatile = 'v'
+	NoteStamp    = 's'
+)
 
 // A Content is what left a request.
 type Content struct {

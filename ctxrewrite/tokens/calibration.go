@@ -17,8 +17,9 @@ const (
 	outlierTimes = 1.5  // and by how much it may then differ from the mean
 )
 
-// Calibration learns by what estimates must be multiplied, for each upstream and model. It remembers the 256 that were used last. The
-// zero value is ready; all methods may be called at once.
+// Calibration learns by what estimates must be multiplied, for each upstream and model. It remembers the 256 that were used last. What
+// belongs to a session is told through a Session: its figures count for itself first, and for all others only as one of many. The zero
+// value is ready; all methods may be called at once.
 type Calibration struct {
 	ratios recent[ratios]
 }
@@ -26,7 +27,8 @@ type Calibration struct {
 // ratios are what one upstream and model taught.
 type ratios struct {
 	mu          sync.Mutex
-	used, exact average
+	used, exact average       // of requests without a session
+	sessions    []lesson      // the last sessions, the newest at the end
 	factor      atomic.Uint64 // bits of the factor; 0 when nothing is known
 }
 
@@ -98,14 +100,18 @@ func (a *average) add(ratio, size float64) {
 	a.weight = min(a.weight+w, longWeight)
 }
 
-func (r *ratios) combined() float64 {
+// combined is the factor of a request of which nothing more is known.
+func (r *ratios) combined() float64 { return combine(r.shared()) }
+
+// combine is what usage says, held to what exact counts say.
+func combine(used, counted average) float64 {
 	exact, usage := 1.0, 1.0
-	if r.exact.weight > 0 {
-		exact = r.exact.value
+	if counted.weight > 0 {
+		exact = counted.value
 		usage = exact
 	}
-	if r.used.weight > 0 {
-		usage = r.used.value
+	if used.weight > 0 {
+		usage = used.value
 	}
 	return min(max(usage, exactFloor*exact, leastFactor), mostFactor)
 }

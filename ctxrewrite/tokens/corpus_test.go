@@ -22,6 +22,7 @@ type kind struct {
 	name   string
 	weight float64 // in the fit
 	docs   []string
+	runes  bool // a good part is not ASCII
 }
 
 const (
@@ -32,32 +33,32 @@ const (
 // corpus is all that the estimator is fitted on and judged by. What agents send is there only beside ../shared/data.
 func corpus(t testing.TB) []kind {
 	kinds := []kind{
-		{"prose", 2, files(t, "testdata/Isaac.Newton-Opticks.txt", "compress/testdata/gettysburg.txt", "runtime/*.md")},
-		{"prose as JSON", 1, quoted(files(t, "testdata/Isaac.Newton-Opticks.txt", "runtime/*.md"))},
-		{"web as JSON", 1, quoted(files(t, "cmd/vendor/github.com/google/pprof/internal/driver/html/*"))},
-		{"go", 1, files(t, "net/http/*.go", "strconv/*.go", "runtime/m*.go")},
-		{"go as JSON", 2, quoted(files(t, "encoding/json/*.go", "go/types/s*.go", "os/*.go"))},
-		{"assembly, C", 1, files(t, "runtime/*_amd64.s", "runtime/cgo/*.c", "crypto/internal/fips140/aes/*.s")},
-		{"web", 1, files(t, "cmd/vendor/github.com/google/pprof/internal/driver/html/*", "cmd/trace/static/*", "internal/trace/traceviewer/static/*.js")},
-		{"python, shell", 1, files(t, "runtime/*.py", "*.bash", "cmd/*/*.bash", "cmd/*/*.sh", "syscall/*.pl", "syscall/*.sh")},
-		{"scripts as JSON", 1, quoted(files(t, "cmd/go/testdata/script/mod_*.txt"))},
-		{"JSON data", 1, files(t, "cmd/internal/test2json/testdata/*.json", "crypto/internal/fips140test/*.json", "cmd/vendor/golang.org/x/arch/arm64/arm64asm/*.json")},
-		{"lock files", 1, append(files(t, "cmd/vendor/golang.org/x/telemetry/package-lock.json", "cmd/go.sum", "go.sum"), read(t, "../../go.sum"))},
-		{"API lists", 1, files(t, "../api/go1.*.txt")},
+		{name: "prose", weight: 2, docs: files(t, "testdata/Isaac.Newton-Opticks.txt", "compress/testdata/gettysburg.txt", "runtime/*.md")},
+		{name: "prose as JSON", weight: 1, docs: quoted(files(t, "testdata/Isaac.Newton-Opticks.txt", "runtime/*.md"))},
+		{name: "web as JSON", weight: 1, docs: quoted(files(t, "cmd/vendor/github.com/google/pprof/internal/driver/html/*"))},
+		{name: "go", weight: 1, docs: files(t, "net/http/*.go", "strconv/*.go", "runtime/m*.go")},
+		{name: "go as JSON", weight: 2, docs: quoted(files(t, "encoding/json/*.go", "go/types/s*.go", "os/*.go"))},
+		{name: "assembly, C", weight: 1, docs: files(t, "runtime/*_amd64.s", "runtime/cgo/*.c", "crypto/internal/fips140/aes/*.s")},
+		{name: "web", weight: 1, docs: files(t, "cmd/vendor/github.com/google/pprof/internal/driver/html/*", "cmd/trace/static/*", "internal/trace/traceviewer/static/*.js")},
+		{name: "python, shell", weight: 1, docs: files(t, "runtime/*.py", "*.bash", "cmd/*/*.bash", "cmd/*/*.sh", "syscall/*.pl", "syscall/*.sh")},
+		{name: "scripts as JSON", weight: 1, docs: quoted(files(t, "cmd/go/testdata/script/mod_*.txt"))},
+		{name: "JSON data", weight: 1, docs: files(t, "cmd/internal/test2json/testdata/*.json", "crypto/internal/fips140test/*.json", "cmd/vendor/golang.org/x/arch/arm64/arm64asm/*.json")},
+		{name: "lock files", weight: 1, docs: append(files(t, "cmd/vendor/golang.org/x/telemetry/package-lock.json", "cmd/go.sum", "go.sum"), read(t, "../../go.sum"))},
+		{name: "API lists", weight: 1, docs: files(t, "../api/go1.*.txt")},
 	}
 	names, _ := filepath.Glob("testdata/languages/*.txt")
 	for _, name := range names {
 		text := read(t, name)
 		language := strings.TrimSuffix(filepath.Base(name), ".txt")
-		kinds = append(kinds, kind{language, 0.8, strings.SplitAfter(text, "\n")})
+		kinds = append(kinds, kind{language, 0.8, strings.SplitAfter(text, "\n"), 10*utf8.RuneCountInString(text) < 9*len(text)})
 		if !ascii(text) {
-			kinds = append(kinds, kind{language + `, \u`, 0.2, escaped(strings.SplitAfter(text, "\n"))})
+			kinds = append(kinds, kind{name: language + `, \u`, weight: 0.2, docs: escaped(strings.SplitAfter(text, "\n"))})
 		}
 	}
 	for _, m := range strings.Split(*more, ",") {
 		if name, glob, ok := strings.Cut(m, "="); ok {
 			pieces := filesAt(t, kindPieces, glob)
-			kinds = append(kinds, kind{name, 0.4, pieces}, kind{name + " as JSON", 0.4, quoted(pieces)})
+			kinds = append(kinds, kind{name: name, weight: 0.4, docs: pieces}, kind{name: name + " as JSON", weight: 0.4, docs: quoted(pieces)})
 		}
 	}
 	kinds = append(kinds, generated()...)
@@ -103,9 +104,9 @@ func agents(t testing.TB) []kind {
 		captured.docs = append(captured.docs, read(t, name))
 	}
 	return []kind{
-		{"tau session", 3, append(session.Raw, string(session.Tools))},
+		{name: "tau session", weight: 3, docs: append(session.Raw, string(session.Tools))},
 		airline,
-		{"swe agent", 3, plain(swe.Messages)},
+		{name: "swe agent", weight: 3, docs: plain(swe.Messages)},
 		captured,
 		locomo,
 	}

@@ -1,6 +1,9 @@
 package tokens
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // Estimate is about the number of o200k tokens of a text, which may be raw JSON: prose, code, escapes, any script, base64. It leans
 // to a slight overestimate. It reads each byte once and allocates nothing, and it is additive: the estimates of two parts sum to about
@@ -10,24 +13,28 @@ import "encoding/binary"
 // the pre-tokenizer of o200k (letters, digits by threes, runs of marks, white space) and what byte-pair encoding does inside those
 // pieces: pairs of letters that are frequent in words cost less than others, changes of case and digits among letters cost more,
 // repeated blanks and rules next to nothing. The weights are fitted (fit_test.go) for pairs of classes, and looked up by pairs of bytes.
+// What is not ASCII is weighed by runes (runes.go).
 func Estimate(text []byte) int {
 	if len(text) == 0 {
 		return 0
 	}
 	weights := &byteWeights
-	sum := uint64(weights[uint16(text[0])<<8|'"']) // what begins here follows a quotation mark, as in JSON
-	i := 0
-	for ; i+8 <= len(text); i += 7 {
+	sum, i := first(text)
+	for i+8 <= len(text) {
 		x := binary.LittleEndian.Uint64(text[i:])
 		a := uint32(weights[uint16(x)]) + uint32(weights[uint16(x>>8)])
 		b := uint32(weights[uint16(x>>16)]) + uint32(weights[uint16(x>>24)])
 		c := uint32(weights[uint16(x>>32)]) + uint32(weights[uint16(x>>40)])
-		sum += uint64(a + b + c + uint32(weights[uint16(x>>48)]))
+		n := a + b + c + uint32(weights[uint16(x>>48)])
+		if n >= notASCII { // one test for seven bytes: seven weights of ASCII are less
+			sum, i = runes(text, i, i+7, sum)
+			continue
+		}
+		sum += uint64(n)
+		i += 7
 	}
-	for ; i+1 < len(text); i++ {
-		sum += uint64(weights[binary.LittleEndian.Uint16(text[i:])])
-	}
-	return max(1, int((sum+weightUnit/2)/weightUnit))
+	sum, _ = runes(text, i, len(text)-1, sum)
+	return max(1, int((sum+tableUnit/2)/tableUnit))
 }
 
 const (
@@ -36,10 +43,25 @@ const (
 	weightUnit = 1 << 13 // one token, in the unit of the weights
 )
 
-// byteWeights has the weight of a byte (the high one of the index) after another (the low one).
+// tableUnit is one token in byteWeights and of runes: coarser than weightUnit, so that no seven bytes of ASCII weigh notASCII.
+const (
+	tableUnit = weightUnit / 4
+	notASCII  = 1<<16 - 1
+)
+
+// byteWeights has the weight of a byte (the high one of the index) after another (the low one); notASCII for bytes that are part of
+// a longer rune.
 var byteWeights = func() (table [1 << 16]uint16) {
 	for i := range table {
-		table[i] = pairWeights[int(classOf[i&0xff])<<classBits|int(classOf[i>>8])]
+		before, b := byte(i), byte(i>>8)
+		if b >= utf8.RuneSelf {
+			table[i] = notASCII
+			continue
+		}
+		table[i] = min((pairWeights[int(classOf[before])<<classBits|int(classOf[b])]+2)/4, notASCII/8)
+		if apart(before, b) {
+			table[i] = max(table[i], leastApart)
+		}
 	}
 	return table
 }()

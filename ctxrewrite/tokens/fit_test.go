@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var (
@@ -25,7 +26,8 @@ const (
 type row struct {
 	pairs     map[int]float64
 	exact     float64
-	estimated int // with the weights as they are
+	fixed     float64 // what is not fitted here: runes beyond ASCII, marks that o200k never joins
+	estimated int     // with the weights as they are
 	weight    float64
 	kind      int
 	odd       bool
@@ -33,12 +35,20 @@ type row struct {
 
 func rowOf(text string) row {
 	r := row{pairs: map[int]float64{}, exact: float64(Count(text)), estimated: Estimate([]byte(text))}
-	before := int(quote) << classBits
-	for i := range len(text) {
-		c := int(classOf[text[i]])
-		r.pairs[before|c]++
-		before = c << classBits
+	last := byte('"')
+	var beyond uint64
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] >= utf8.RuneSelf:
+			beyond, i = runes([]byte(text), i-1, i-1, beyond)
+		case apart(last, text[i]):
+			beyond += uint64(byteWeights[uint16(text[i])<<8|uint16(last)])
+		default:
+			r.pairs[int(classOf[last])<<classBits|int(classOf[text[i]])]++
+		}
+		last = text[i]
 	}
+	r.fixed = float64(beyond) / tableUnit
 	return r
 }
 
@@ -113,7 +123,7 @@ func bounded(rows []row, prior []float64, ridge float64) []float64 {
 			terms = append(terms, term{number[p] - 1, n})
 		}
 		for _, a := range terms {
-			target[a.at] += r.weight * a.n * r.exact
+			target[a.at] += r.weight * a.n * (r.exact - r.fixed/lean)
 			for _, b := range terms {
 				gram[a.at][b.at] += r.weight * a.n * b.n
 			}
@@ -142,7 +152,7 @@ func (r row) estimate(w []float64) (sum float64) {
 	for p, n := range r.pairs {
 		sum += n * w[p]
 	}
-	return sum * lean
+	return sum*lean + r.fixed
 }
 
 // errorOf is a kind's error, in percent: of its total, and of its documents on average.

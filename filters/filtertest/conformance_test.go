@@ -46,6 +46,7 @@ func TestBrokenHosts(t *testing.T) {
 		losesLeft: "left to the next attempt", neverPlain: "plain attempt", unread: "answer is read",
 		hidesAnswer: "answer that was not shown is told", neverSent: "request is sent between Open and Head",
 		neverAsks: "refusal with a way out", asksForever: "refusal with a way out that is refused too", silentEnd: "refusal behind comments",
+		neverLooks: "refusal in a stream with a way out", looksPast: "failure behind the first token", losesOpening: "opening that is no refusal",
 	}
 	for f := flawless; f < flaws; f++ {
 		t.Run(fmt.Sprint(f), func(t *testing.T) {

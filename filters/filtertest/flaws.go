@@ -34,6 +34,9 @@ const (
 	neverSent           // Attempt.Sent stays false
 	neverAsks           // filters are not asked about a refusal
 	asksForever         // and more than once in a call
+	neverLooks          // nor about one inside a stream
+	looksPast           // they are, also behind the first token
+	losesOpening        // what was looked at of a stream is not passed on
 	unread              // Exchange.Answer stays empty
 	hidesAnswer         // the cause of an attempt that is tried again does not tell what the upstream said
 	silentEnd           // a failure behind a comment is told to nobody

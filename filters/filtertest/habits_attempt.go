@@ -74,24 +74,26 @@ type Rescuer struct {
 	Recorder
 	Text  string
 	Asked *[]int // the statuses that it was asked about
+	Lost  bool   // it knows none, whatever it is asked
 }
 
 // Open edits the request once a refusal has been seen.
 func (f Rescuer) Open(_ context.Context, x *filters.Exchange) (filters.Stream, error) {
-	if len(*f.Asked) > 0 {
+	if len(*f.Asked) > 0 && !f.Lost {
 		x.CallEdits.Insert(x.View.Msgs[0].Span.Start, []byte(f.Text))
 	}
-	return &rescuing{f.start(x, habit{}), f.Asked}, nil
+	return &rescuing{f.start(x, habit{}), f.Asked, f.Lost}, nil
 }
 
 type rescuing struct {
 	filters.Stream
 	asked *[]int
+	lost  bool
 }
 
 func (s *rescuing) Refused(status int, _ filters.Fields, body []byte) bool {
 	*s.asked = append(*s.asked, status)
-	return len(body) > 0 && len(*s.asked) < 4 // a host that asks for ever is told of by then
+	return !s.lost && len(body) > 0 && len(*s.asked) < 4 // a host that asks for ever is told of by then
 }
 
 // A Commenter sends the agent N comments in Open, if it may have any, and then refuses with Reply when that is set.

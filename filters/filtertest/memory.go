@@ -222,7 +222,7 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 	if a.Status == 503 && more {
 		return &retried{a}
 	}
-	if again, err := e.refused(a, inner); again || err != nil {
+	if again, err := e.refused(&a, inner); again || err != nil {
 		return cmp.Or(err, errAnew)
 	}
 	h := &filters.ResponseHead{Status: a.Status, Stream: a.Stream, Fields: headFields(a.Fields)}
@@ -257,19 +257,6 @@ func (e *exchange) answer(ctx context.Context, inner *filters.Flow, more bool) e
 		err = errors.New("the inner ring asked for another call")
 	}
 	return err
-}
-
-// errAnew ends an attempt whose refusal a filter knows a way out of.
-var errAnew = errors.New("filtertest: once more, with something else")
-
-// refused asks the inner ring about a refusal, until it has said once in a call that it knows a way out.
-func (e *exchange) refused(a Answer, inner *filters.Flow) (again bool, err error) {
-	if a.Status < 400 || e.asked && e.flaw != asksForever || e.flaw == neverAsks || !inner.Refusable() {
-		return false, nil
-	}
-	again, err = inner.Refused(a.Status, headFields(a.Fields), a.Body)
-	e.asked = e.asked || again
-	return again, err
 }
 
 // upstream takes one request and returns the planned answer, once there is one.

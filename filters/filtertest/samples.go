@@ -110,6 +110,26 @@ func failure(d wire.Dialect, status int) Answer {
 	return Answer{Status: status, Body: []byte(body), Fields: [][2]string{{"x-request-id", "req_1"}}}
 }
 
+// refused is a stream that ends in an error event, which stands for 400. Before it come the frames that every stream of the dialect
+// may begin with, a comment among them, and what the model has said till then.
+func refused(d wire.Dialect, words ...string) Answer {
+	all := frames(d, words...)
+	all = append([]string{": hold on\n\n"}, all[:len(all)-closing(d)]...)
+	if d == wire.Messages && len(words) == 0 {
+		all = append(all[:2], "event: ping\ndata: {\"type\": \"ping\"}\n\n") // without the block's start
+	}
+	problem := `{"message":"the prompt is too long","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}`
+	switch d {
+	case wire.Responses:
+		all = append(all, `event: response.failed`+"\n"+`data: {"type":"response.failed","response":{"id":"resp_1","status":"failed","error":`+problem+"}}\n\n")
+	case wire.Messages:
+		all = append(all, "event: error\n"+`data: {"type":"error","error":{"type":"invalid_request_error","message":"the prompt is too long"}}`+"\n\n")
+	default:
+		all = append(all, `data: {"error":`+problem+"}\n\n", "data: [DONE]\n\n")
+	}
+	return Answer{Stream: true, Body: []byte(strings.Join(all, ""))}
+}
+
 // terminal reports whether an event is the dialect's last.
 func terminal(d wire.Dialect, name, data []byte) bool {
 	switch d {

@@ -12,7 +12,7 @@ import (
 // attemptScenarios: what the inner ring is told of an attempt's answer, leaves to the next one, and does to an agent that
 // waits.
 func attemptScenarios() []Scenario {
-	return slices.Concat(answerScenarios(), carryScenarios(), commentScenarios())
+	return slices.Concat(answerScenarios(), carryScenarios(), openingScenarios(), commentScenarios())
 }
 
 // A look is what Exchange.Answer said at a step.
@@ -149,7 +149,7 @@ func carryScenarios() []Scenario {
 		{Name: "refusal with a way out", run: func(k *kit) {
 			var asked []int
 			text := `{"role":"user","content":"shorter"},`
-			k.rings(nil, []filters.Filter{Rescuer{k.rec("rescuer"), text, &asked}})
+			k.rings(nil, []filters.Filter{Rescuer{Recorder: k.rec("rescuer"), Text: text, Asked: &asked}})
 			k.c.Attempts = 1 // it is no retry
 			want := k.say("a")
 			o := k.play(failure(k.c.Dialect, 413), want)
@@ -163,7 +163,7 @@ func carryScenarios() []Scenario {
 		}},
 		{Name: "refusal with a way out that is refused too", run: func(k *kit) {
 			var asked []int
-			k.rings(nil, []filters.Filter{Rescuer{k.rec("rescuer"), `{"role":"user","content":"shorter"},`, &asked}})
+			k.rings(nil, []filters.Filter{Rescuer{Recorder: k.rec("rescuer"), Text: `{"role":"user","content":"shorter"},`, Asked: &asked}})
 			last := failure(k.c.Dialect, 413)
 			last.Body = append(last.Body, ' ')
 			o := k.play(failure(k.c.Dialect, 413), last)

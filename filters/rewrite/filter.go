@@ -63,7 +63,7 @@ var _ filters.Filter = (*Filter)(nil)
 
 // New makes a filter over an engine. Configure is due before the first exchange.
 func New(engine *ctxrewrite.Engine) *Filter {
-	f := &Filter{engine: engine, hygiene: hygiene.New(hygiene.Options{})}
+	f := &Filter{engine: engine, hygiene: hygiene.New(hygiene.Options{Notes: engine})}
 	f.streams.New = func() any { return new(stream) }
 	return f
 }
@@ -107,7 +107,7 @@ func (f *Filter) Open(_ context.Context, x *filters.Exchange) (filters.Stream, e
 }
 
 // isOff reports whether the agent wants this request to pass as it is.
-func isOff(value []byte) bool { return string(value) == "off" }
+func isOff(value []byte) bool { return bytes.EqualFold(value, []byte("off")) }
 
 // fit asks the engine. A panic inside is the engine's defect and not the agent's.
 func (s *stream) fit() (failed bool) {

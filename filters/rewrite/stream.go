@@ -16,6 +16,7 @@ type stream struct {
 	edits   wire.Edits
 	plan    ctxrewrite.Plan
 	failed  bool
+	asked   bool // about a refusal
 	tidied  tidying
 }
 
@@ -103,9 +104,10 @@ type refused struct {
 	upstream, model string
 }
 
-// Refused learns the window of a model that refuses a request for its length.
+// Refused learns the window of a model that refuses a request for its length, and knows a way out where less can be sent.
 func (s *stream) Refused(status int, _ filters.Fields, body []byte) bool {
-	if s.failed || !s.f.engine.TooLong(&s.request, &s.plan, status, body) || s.plan.Observed {
+	s.asked = true
+	if s.failed || !s.f.engine.TooLong(&s.request, &s.plan, status, body) {
 		return false
 	}
 	s.x.Attempt.Left.Put(Name, refused{s.x.Call, s.request.Upstream, s.request.Model})
@@ -119,12 +121,18 @@ func (s *stream) Event(e filters.Event, out *filters.Emitter) error { return out
 // End is never called: see HeadOnly.
 func (s *stream) End(*filters.Emitter) error { return nil }
 
-// Close learns what the provider counted.
+// Close learns what the provider counted, and from a refusal that came too late for a way out, or once more: the agent's next request
+// fits then.
 func (s *stream) Close(error) {
-	if u := &s.x.Answer.Usage; u.Known && !s.failed {
-		s.f.engine.Used(&s.request, &s.plan, int(u.Input))
+	f, a := s.f, s.x.Answer
+	switch {
+	case s.failed:
+	case a.Failed() && !s.asked:
+		said := wire.Error{Status: 400, Type: a.ErrorType, Code: a.ErrorCode, Message: a.ErrorMessage}
+		f.engine.Learn(&s.request, &s.plan, said.Status, wire.AppendError(nil, wire.Chat, &said))
+	case a.Usage.Known:
+		f.engine.Used(&s.request, &s.plan, int(a.Usage.Input))
 	}
-	f := s.f
 	s.edits.Reset()
 	s.tidied.done()
 	*s = stream{edits: s.edits, tidied: s.tidied}

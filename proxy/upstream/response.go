@@ -91,9 +91,12 @@ func (r *Response) next() ([]byte, error) {
 }
 
 // More reports whether Next can go on without waiting: bytes of the body, or its end, are here already.
-func (r *Response) More() bool {
+func (r *Response) More() bool { return r.ahead.any() || r.more() }
+
+// more is More for what has not been read ahead.
+func (r *Response) more() bool {
 	switch {
-	case r.ahead.any() || r.done || r.Length >= 0 && r.left == 0:
+	case r.done || r.Length >= 0 && r.left == 0:
 		return true
 	case r.Length != -1 || r.left > 0:
 		return r.c.br.Buffered() > 0

@@ -29,6 +29,31 @@ func epochs(w *world) {
 	w.epochs(key("long"), want...)
 }
 
+func notes(w *world) {
+	w.notes(key("s"))
+	w.noted(key("s"), 1<<63+9, "first rule", "first rule")
+	w.stands(key("s"), 9, "epoch", "epoch")
+	w.noted(key("s"), 9, "second", "second") // an epoch of the same number is something else
+	w.noted(key("s"), 1<<63+9, "too late", "first rule")
+	w.noted(store.Key{Tenant: "u", Session: "s"}, 9, "of another", "of another")
+	w.notes(key("s"), "first rule", "second")
+	w.notes(key("s"), "first rule", "second")
+	w.epochs(key("s"), "epoch")
+	if s := w.list("t", key("s"))[0]; s.Epochs != 1 || s.Bytes < int64(len("epochfirst rulesecond")) {
+		w.Errorf("%+v", s)
+	}
+	w.later(ttl * 6 / 10)
+	w.notes(key("s"), "first rule", "second") // read, which prolongs it
+	w.later(ttl * 6 / 10)
+	w.epochs(key("s"), "epoch")
+	w.ok(w.Forget(w.ctx, key("s")))
+	w.notes(key("s"))
+	w.noted(key("s"), 9, "anew", "anew")
+	w.later(2 * ttl)
+	w.notes(key("s"))
+	w.list("t")
+}
+
 func writers(w *world) {
 	for round := range 10 {
 		k := key(fmt.Sprint(round))

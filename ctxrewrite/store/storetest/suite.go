@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T, opt store.Options) store.Store) {
 		run  func(*world)
 	}{
 		{"epochs in order, the first writer wins", epochs},
+		{"notes in order, beside the epochs", notes},
 		{"one of many writers wins", writers},
 		{"contents by handle", contents},
 		{"too large", tooLarge},
@@ -107,6 +108,31 @@ func (w *world) epochs(k store.Key, want ...string) {
 	w.ok(err)
 	if !slices.EqualFunc(all, want, func(b []byte, s string) bool { return string(b) == s }) {
 		w.Fatalf("epochs of %q: %.200q, want %.200q", k, all, want)
+	}
+	for _, b := range all {
+		clear(b)
+	}
+}
+
+// noted puts a note and says which one must stand then.
+func (w *world) noted(k store.Key, name uint64, note, want string) {
+	w.Helper()
+	given := []byte(note)
+	got, err := w.PutNote(w.ctx, k, name, given)
+	w.ok(err)
+	if string(got) != want {
+		w.Fatalf("note %x of %q: %.40q stands, want %.40q", name, k, got, want)
+	}
+	clear(got)
+	clear(given)
+}
+
+func (w *world) notes(k store.Key, want ...string) {
+	w.Helper()
+	all, err := w.Notes(w.ctx, k)
+	w.ok(err)
+	if !slices.EqualFunc(all, want, func(b []byte, s string) bool { return string(b) == s }) {
+		w.Fatalf("notes of %q: %.200q, want %.200q", k, all, want)
 	}
 	for _, b := range all {
 		clear(b)
