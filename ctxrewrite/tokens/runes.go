@@ -21,8 +21,7 @@ func first(text []byte) (sum uint64, last int) {
 	if b := text[0]; b < utf8.RuneSelf {
 		return uint64(byteWeights[uint16(b)<<8|'"']), 0
 	}
-	r, n := utf8.DecodeRune(text)
-	return uint64(blocks[blockOf(r, n)].start), n - 1
+	return runes(text, -1, -1, 0)
 }
 
 // runes adds the weights of what follows the byte at i, up to the byte at stop or, where that is not ASCII, to the next that is. It
