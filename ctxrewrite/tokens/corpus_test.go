@@ -30,6 +30,9 @@ const (
 	kindPieces = 120
 )
 
+// moreKinds are those that a fit is told of.
+var moreKinds = func(testing.TB) []kind { return nil }
+
 // corpus is all that the estimator is fitted on and judged by. What agents send is there only beside ../shared/data.
 func corpus(t testing.TB) []kind {
 	kinds := []kind{
@@ -55,12 +58,7 @@ func corpus(t testing.TB) []kind {
 			kinds = append(kinds, kind{name: language + `, \u`, weight: 0.2, docs: escaped(strings.SplitAfter(text, "\n"))})
 		}
 	}
-	for _, m := range strings.Split(*more, ",") {
-		if name, glob, ok := strings.Cut(m, "="); ok {
-			pieces := filesAt(t, kindPieces, glob)
-			kinds = append(kinds, kind{name: name, weight: 0.4, docs: pieces}, kind{name: name + " as JSON", weight: 0.4, docs: quoted(pieces)})
-		}
-	}
+	kinds = append(kinds, moreKinds(t)...)
 	kinds = append(kinds, generated()...)
 	return append(kinds, agents(t)...)
 }
