@@ -156,7 +156,9 @@ func (f *fit) offer(ep *Epoch, off []digest.Offload) {
 	if f.r.Session != "" {
 		e, conv := f.e, f.conv
 		e.running.Go(func() {
-			time.Sleep(courtesy)
+			if e.alone {
+				time.Sleep(courtesy)
+			}
 			if stands := e.settle(conv.key, ep, off); stands != ep { // another replica was first: its bytes from now on
 				conv.mu.Lock()
 				defer conv.mu.Unlock()

@@ -19,6 +19,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Count counts the o200k tokens of a text exactly, beside the path; nil: tokens.Count.
 	Count func(text string) int
+	// Alone says that no other replica reads the store: what was made in the path is stored a moment after its request has gone.
+	Alone bool
 	// Sessions is how many conversations are remembered in memory, the one not used for longest going first; 0: 4096.
 	Sessions int
 }
@@ -32,6 +34,7 @@ type Engine struct {
 	now         func() time.Time
 	log         *slog.Logger
 	count       func(text string) int
+	alone       bool
 	builds      chan struct{} // a place for each build under way
 	running     sync.WaitGroup
 	counts      counts
@@ -60,7 +63,9 @@ func New(c Config, opt Options) (*Engine, error) {
 	if opt.Count == nil {
 		opt.Count = tokens.Count
 	}
-	e := &Engine{store: opt.Store, now: opt.Now, log: opt.Log, count: opt.Count, builds: make(chan struct{}, 2)}
+	e := &Engine{
+		store: opt.Store, now: opt.Now, log: opt.Log, count: opt.Count, alone: opt.Alone, builds: make(chan struct{}, 2),
+	}
 	if err := e.sessions.init(opt.Sessions); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func newContexts(snap *config.Snapshot, t *telemetry.Telemetry, sharing *share.S
 			c.store.close()
 		}
 	}()
-	if c.engine, err = ctxrewrite.New(snap.Context.Engine, ctxrewrite.Options{Store: c.store}); err != nil {
+	if c.engine, err = ctxrewrite.New(snap.Context.Engine, ctxrewrite.Options{Store: c.store, Alone: snap.Context.Shared == nil}); err != nil {
 		return nil, err
 	}
 	c.filter = rewrite.New(c.engine)
