@@ -98,12 +98,21 @@ type place struct {
 
 // A style is what stays the same when an agent only writes the time into its system text, and changes when it hands over to
 // another one.
-type style struct{ tools, head, tail uint64 }
+type style struct {
+	tools      uint64 // 0: none
+	head, tail uint64 // of the system text
+	size       int
+}
+
+// sizeSlack is by how many bytes the system texts of one speaker without tools differ at most: a clock and a date do by less.
+const sizeSlack = 64
 
 // same reports whether a request with style o comes from the same speaker, although its system text differs.
 func (s *style) same(o *style) bool {
-	return s != nil && o != nil && s.tools == o.tools &&
-		(s.head != 0 && s.head == o.head || s.tail != 0 && s.tail == o.tail)
+	if s == nil || o == nil || s.tools != o.tools || s.tools == 0 && max(s.size-o.size, o.size-s.size) > sizeSlack {
+		return false
+	}
+	return s.head != 0 && s.head == o.head || s.tail != 0 && s.tail == o.tail
 }
 
 // maxPlaces is how many exchanges that ended in one and the same place are told apart. More of them count as not to be told

@@ -119,23 +119,26 @@ func (q *query) answered(c *wire.ToolCall) bool {
 // callKey is the key of a tool call's id; never 0.
 func callKey(scope uint64, id []byte) uint64 { return mix(scope, xxh3.HashSeed(id, scope)) | 1 }
 
-// styleSpan is how much of both ends of the system text makes a style. Shorter texts make none: too little to know by.
-const styleSpan = 48
+// How much of both ends of the system text makes a style, beside tools and where there are none. Shorter texts make none: too little
+// to know by.
+const (
+	styleSpan = 48
+	bareSpan  = 256
+)
 
 func styleOf(v *wire.View) *style {
-	raw := v.ToolsSpan.Of(v.Body)
-	if len(v.Tools) == 0 || len(raw) == 0 {
-		return nil
+	s, span := &style{}, bareSpan
+	if raw := v.ToolsSpan.Of(v.Body); len(v.Tools) > 0 && len(raw) > 0 {
+		s.tools, span = xxh3.Hash(raw)|1, styleSpan
 	}
-	s := &style{tools: xxh3.Hash(raw) | 1}
 	text := v.System.Of(v.Body)
 	for i := 0; i < len(v.Msgs) && len(text) == 0; i++ {
 		if m := &v.Msgs[i]; m.Role == wire.System || m.Role == wire.Developer {
 			text = m.Content.Of(v.Body)
 		}
 	}
-	if text = bytes.Trim(text, `[]{}" `); len(text) >= 2*styleSpan {
-		s.head, s.tail = xxh3.Hash(text[:styleSpan]), xxh3.Hash(text[len(text)-styleSpan:])
+	if text = bytes.Trim(text, `[]{}" `); len(text) >= 2*span {
+		s.size, s.head, s.tail = len(text), xxh3.Hash(text[:span]), xxh3.Hash(text[len(text)-span:])
 	}
 	return s
 }

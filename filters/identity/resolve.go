@@ -338,7 +338,8 @@ func (t *tenant) byHandoff(q *query, p *place) bool {
 			return false
 		}
 		if from := n.next(); from != nil {
-			t.follow(q, p, from, from.style.same(p.style))
+			// Without tools less tells speakers apart: only one who has been answered goes on.
+			t.follow(q, p, from, from.style.same(p.style) && (p.style.tools != 0 || q.answers(i) == 1))
 			return true
 		}
 		if program, parent := n.shared(); program != "" {

@@ -225,7 +225,34 @@ func TestCountedCallIDs(t *testing.T) {
 	differ(t, "program", other.Program, first.Program)
 }
 
-// Without tools nothing says that it is the same speaker.
+// Without tools little says that it is the same speaker: a long end of the system text, its length, and an answer.
+func TestStampWithoutTools(t *testing.T) {
+	rules := strings.Repeat("You are a careful assistant of the airline and follow its policy. ", 10)
+	said := []any{msg("user", "u"), msg("assistant", "a"), msg("user", "v")}
+	for _, c := range []struct {
+		name, then string
+		next       []any
+		same       bool
+	}{
+		{"the time", "It is 10:01. " + rules, said, true},
+		{"the time behind", rules + "It is 10:01.", said, false}, // no end stays
+		{"another role", "You are Ann, who checks what the others have done, and tells them of each mistake that they have made. " + rules, said, false},
+		{"nobody has answered", "It is 10:01. " + rules, []any{msg("user", "u"), msg("user", "Ann says: a")}, false},
+		{"two answers", "It is 10:01. " + rules, append(said[:3:3], msg("assistant", "b"), msg("user", "w")), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAgent(t, New(Options{}), wire.Chat)
+			body := func(system string, m ...any) string { return js(obj{"messages": append([]any{msg("system", system)}, m...)}) }
+			first := a.one(body("It is 10:00. "+rules, said[0]))
+			second := a.one(body(c.then, c.next...))
+			if (first.Session == second.Session) != c.same {
+				t.Errorf("sessions %q and %q", first.Session, second.Session)
+			}
+		})
+	}
+}
+
+// A short text is too little to know by.
 func TestSystemTextChangesWithoutTools(t *testing.T) {
 	long := strings.Repeat("You are a careful assistant of the airline and follow its policy. ", 4)
 	a := newAgent(t, New(Options{}), wire.Chat)
