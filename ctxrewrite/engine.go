@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/trapgate/trapgate/ctxrewrite/digest"
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/ctxrewrite/tokens"
@@ -69,6 +70,7 @@ func New(c Config, opt Options) (*Engine, error) {
 	if err := e.sessions.init(opt.Sessions); err != nil {
 		return nil, err
 	}
+	digest.Load()
 	return e, e.Configure(c)
 }
 

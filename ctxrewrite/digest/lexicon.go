@@ -3,6 +3,7 @@ package digest
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 )
 
 // words are sets of the lexicon, one bit each.
@@ -40,8 +41,28 @@ const (
 	trigger // of none of the sets, but judged by name
 )
 
-// The lexicon of judge. Words in lower case.
-var lexicon = func() map[string]words {
+// The tables of judge, which Load makes.
+var (
+	lexicon map[string]words // in lower case
+	// short has the words of the lexicon of at most 8 bytes by their bytes as one number, in open addressing: most words of a text are
+	// short and not in it.
+	short *[slots]shortWord
+)
+
+type shortWord struct {
+	key  uint64
+	sets words
+}
+
+// Load makes the tables of words, a megabyte, in two milliseconds; only the first call does. It is called where they are needed, so a
+// process without context rewriting has none; whoever calls it earlier saves the first request the time.
+var Load = sync.OnceFunc(func() {
+	cues = newCues()
+	lexicon = newLexicon()
+	short = newShort()
+})
+
+func newLexicon() map[string]words {
 	m := map[string]words{}
 	for set, list := range map[words]string{
 		first: "i i'm i've i'd i'll im ive we we're we've we'll",
@@ -107,7 +128,7 @@ var lexicon = func() map[string]words {
 		m[w] |= abroad
 	}
 	return m
-}()
+}
 
 // contracted are auxiliaries with "not" in one word.
 var contracted = map[string]string{
@@ -115,13 +136,8 @@ var contracted = map[string]string{
 	"isn't": "is", "aren't": "are", "won't": "will", "needn't": "need",
 }
 
-// short has the words of the lexicon of at most 8 bytes by their bytes as one number, in open addressing: most words of a text
-// are short and not in it.
-var short = func() (t [slots]struct {
-	key  uint64
-	sets words
-},
-) {
+func newShort() *[slots]shortWord {
+	t := new([slots]shortWord)
 	for w, sets := range lexicon {
 		if len(w) > 8 {
 			continue
@@ -134,7 +150,7 @@ var short = func() (t [slots]struct {
 		t[h].key, t[h].sets = key, sets
 	}
 	return t
-}()
+}
 
 const (
 	slots = 1 << 12

@@ -36,8 +36,10 @@ type part struct {
 
 type languageSets struct{ mine, story, kind, idle map[string]bool }
 
-// cues are the phrases of all languages by each of their first words.
-var cues = func() map[string][]*cue {
+// cues are the phrases of all languages by each of their first words; Load makes them.
+var cues map[string][]*cue
+
+func newCues() map[string][]*cue {
 	m := map[string][]*cue{}
 	for _, l := range languages {
 		sets := &languageSets{set(l.mine), set(l.story), set(l.kind), set(l.idle)}
@@ -52,7 +54,7 @@ var cues = func() map[string][]*cue {
 		}
 	}
 	return m
-}()
+}
 
 // tellingAbroad are words of which any sentence in ASCII that has a cue has one: for each cue the first of its words that are no
 // words of English.

@@ -15,6 +15,7 @@ func (c *collector) spoken(raw []byte) {
 		c.addPin(raw[p.Start:p.End], marked)
 	}
 	var spans []wire.Span // of rules, as facts in them need no other place
+	Load()
 	f := pinFinder{c: c, raw: raw, spans: spans}
 	sentences(raw, f.sentence)
 	f.flush()
@@ -223,6 +224,7 @@ func (c *collector) drop(raw []byte) {
 // alias raw.
 func Rules(raw []byte, opt *Options) (all [][]byte) {
 	c := collector{opt: opt}
+	Load()
 	f := pinFinder{c: &c, raw: respell(raw)}
 	for _, p := range tagged(f.raw) {
 		c.addPin(f.raw[p.Start:p.End], marked)
