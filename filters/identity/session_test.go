@@ -242,7 +242,9 @@ func TestStampWithoutTools(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAgent(t, New(Options{}), wire.Chat)
-			body := func(system string, m ...any) string { return js(obj{"messages": append([]any{msg("system", system)}, m...)}) }
+			body := func(system string, m ...any) string {
+				return js(obj{"messages": append([]any{msg("system", system)}, m...)})
+			}
 			first := a.one(body("It is 10:00. "+rules, said[0]))
 			second := a.one(body(c.then, c.next...))
 			if (first.Session == second.Session) != c.same {
