@@ -12,7 +12,6 @@ REALTEST := go test -tags e2e -count=1 -timeout 40m -json
 
 # The suites with real parts test one binary, built once.
 export TRAPGATE_BIN := $(TRAPGATE)
-export TRAPGATE_E2E_BINARY := $(TRAPGATE)
 export TRAPGATE_E2E_SUMMARY := $(CURDIR)/.cache/clients.md
 
 .DEFAULT_GOAL := help

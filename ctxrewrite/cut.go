@@ -3,8 +3,6 @@ package ctxrewrite
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -107,7 +105,7 @@ func (f *fit) shortenTo(least, cover, over int, kept []store.Content) ([]store.C
 		}
 		v := f.r.View
 		raw := v.Raw(v.Texts[int(v.Msgs[c.message].Text.From)+c.nth])
-		handle := handleOf(raw)
+		handle := digest.HandleOf(raw)
 		how, keep := "it is kept as "+handle, func(text []byte, _ int) [][]byte { return digest.Rules(text, f.options()) }
 		if c.result {
 			how, keep = "call the tool again for a part of it; it is kept as "+handle, errorLines
@@ -155,12 +153,6 @@ func (f *fit) candidates(cover, more int) (all []candidate) {
 		return cmp.Compare(b.tokens, a.tokens)
 	})
 	return all
-}
-
-// handleOf names a content by its hash.
-func handleOf(content []byte) string {
-	sum := sha256.Sum256(content)
-	return "ctx:" + hex.EncodeToString(sum[:6])
 }
 
 // overlap is how far into what stands the middle is read, in bytes: a sentence may begin or end there.

@@ -97,6 +97,7 @@ func TestUsedOfWhatWasSent(t *testing.T) {
 		if f := e.sessions.taught(r).Factor(&e.calibration, "u", "m"); f < 0.9 || f > 1.1 {
 			t.Errorf("%s: a provider that counts as we do teaches a factor of %.2f: %+v", c.name, f, plan)
 		}
+		v.Release()
 	}
 }
 

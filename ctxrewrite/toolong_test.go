@@ -97,11 +97,12 @@ func TestTooLongCalibratesByThePrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Release()
-	for said, want := range map[string]float64{saysBoth: 1.1, saysPrompt: 1.1} {
+	const want = 1.1
+	for _, said := range []string{saysBoth, saysPrompt} {
 		e := engine(t, window(32_768), nil)
 		r := &Request{View: v, Call: new(wire.Edits), Tenant: "t", Session: "s", Upstream: "u", Model: "m", Profile: history.Plain}
 		plan := e.Fit(r)
-		counted := int(1.1 * float64(plan.raw))
+		counted := int(want * float64(plan.raw))
 		if said == saysBoth {
 			said = fmt.Sprintf(said, 32_768, counted+32_000, counted, 32_000)
 		} else {

@@ -42,8 +42,8 @@ type Stream interface {
 // not by itself make the host parse the answer. It is asked once, right after Open.
 type HeadOnly interface{ HeadOnly() bool }
 
-// Observer may be implemented by a Stream that emits every event just as it came, at once, and asks for no other call. As long as all streams do, the host
-// relays the bytes themselves and shows the events beside. It is asked once, right after Open.
+// Observer may be implemented by a Stream that emits every event just as it came, at once, and asks for no other call.
+// As long as all streams do, the host relays the bytes themselves and shows the events beside. It is asked once, right after Open.
 type Observer interface{ Observes() bool }
 
 // An Event is one unit of a response. Raw is what goes out when the event is emitted: the bytes of the SSE frame with its

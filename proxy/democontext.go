@@ -22,7 +22,9 @@ const (
 )
 
 // outgrowRules are what the user says must hold: with the task, and the last one later.
-var outgrowRules = [...]string{"Never touch the file keep-me.txt.", "Every answer must be in plain English.", "From now on always run the tests first."}
+var outgrowRules = [...]string{
+	"Never touch the file keep-me.txt.", "Every answer must be in plain English.", "From now on always run the tests first.",
+}
 
 // A wireLook is what was seen of an agent's requests where the model gets them.
 type wireLook struct {
@@ -74,7 +76,9 @@ type outgrown struct {
 
 // outgrow lets the same agent work three times: sending all it has, trimming its own history, and through Trapgate.
 func (c *demoCommand) outgrow(ctx context.Context, s *streams) error {
-	fmt.Fprintf(s.out, "One agent makes %d tool calls against a model with a window of %d tokens, of which nobody told Trapgate.\nIts user says %d rules with the task and one after %d calls. Counted where the model gets the requests:\n\n", c.Calls, outgrowWindow, len(outgrowRules)-1, min(outgrowLate, c.Calls))
+	fmt.Fprintf(s.out, "One agent makes %d tool calls against a model with a window of %d tokens, of which nobody told Trapgate.\n"+
+		"Its user says %d rules with the task and one after %d calls. Counted where the model gets the requests:\n\n",
+		c.Calls, outgrowWindow, len(outgrowRules)-1, min(outgrowLate, c.Calls))
 	direct, err := c.outgrowOnce(ctx, 0, nil)
 	if err != nil {
 		return err

@@ -123,7 +123,10 @@ func (e *exchange) recycle() {
 		e.unary = nil
 	}
 	e.x.Reset()
-	*e = exchange{x: e.x, meter: e.meter, parser: e.parser, edited: e.edited[:0], unary: e.unary[:0], lines: e.lines[:0], timing: e.timing, id: e.id, parts: e.parts[:0], onSent: e.onSent, keepalive: e.keepalive, beside: e.beside}
+	*e = exchange{
+		x: e.x, meter: e.meter, parser: e.parser, edited: e.edited[:0], unary: e.unary[:0], lines: e.lines[:0], timing: e.timing,
+		id: e.id, parts: e.parts[:0], onSent: e.onSent, keepalive: e.keepalive, beside: e.beside,
+	}
 	exchanges.Put(e)
 }
 
@@ -144,7 +147,9 @@ func newID() string {
 // read takes the request in and makes the view of it.
 func (e *exchange) read() (*filters.Reply, error) {
 	if enc := e.agent.Fields.Get("content-encoding"); len(enc) > 0 && !head.Is(enc, "identity") {
-		return &filters.Reply{Status: 415, Code: "unsupported_encoding", Message: "the request body is compressed (content-encoding): send it plain"}, nil
+		return &filters.Reply{
+			Status: 415, Code: "unsupported_encoding", Message: "the request body is compressed (content-encoding): send it plain",
+		}, nil
 	}
 	if reply, err := e.takeBody(); reply != nil || err != nil {
 		return reply, err
@@ -294,7 +299,8 @@ func (e *exchange) finish() {
 	e.dropHeld()
 	end := telemetry.ExchangeEnd{
 		At: e.clock(), Status: e.status, Outcome: e.outcome, State: e.state, Answer: e.shown,
-		Attempts: e.attempts, Retries: e.retries + e.refusals, Fallbacks: e.fallbacks, Added: e.added, Code: e.code, Estimated: e.estimated, Queued: e.x.Waited,
+		Attempts: e.attempts, Retries: e.retries + e.refusals, Fallbacks: e.fallbacks, Added: e.added,
+		Code: e.code, Estimated: e.estimated, Queued: e.x.Waited,
 	}
 	if e.err != nil {
 		end.Err = e.err.Error()

@@ -27,7 +27,7 @@ type pipeline struct {
 type runtime struct {
 	config    *config.Snapshot
 	upstreams *upstream.Set
-	outer     *filters.Chain                                // once for an exchange: identity, recall, tools. (audit and policy will stand after identity)
+	outer     *filters.Chain                                // once for an exchange: identity, recall, tools (audit and policy will stand after identity)
 	inner     *filters.Chain                                // once for an attempt: rewrite, schedule
 	lastHost  atomic.Pointer[string]                        // that was admitted
 	bind      func(responseID string, id *filters.Identity) // tells identity who made a stored response; may be nil

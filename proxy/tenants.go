@@ -10,7 +10,8 @@ import (
 )
 
 // nameTenants makes the identity filter. Tenants that show no auth key are named by a key of the data directory, or of what
-// sidecars share, so that budgets and rewritten conversations find them again. Where nothing is kept none is made; one that is there is used.
+// sidecars share, so that budgets and rewritten conversations find them again. Where nothing is kept none is made;
+// one that is there is used.
 func (g *gateway) nameTenants(snap *config.Snapshot) error {
 	var key []byte
 	switch {

@@ -14,7 +14,9 @@ type Options struct {
 
 	RecentUser int // newest evicted user messages, verbatim
 	PinBudget  int // rules found in the conversation
-	FactBudget int // phrases of the ledger; besides, as much goes to values without theirs, 5/4 of it to files, a 24th each to decisions and to errors
+	// FactBudget is for phrases of the ledger; besides, as much goes to values without theirs, 5/4 of it to files, a 24th each to
+	// decisions and to errors.
+	FactBudget int
 	StubBudget int // stubs of offloaded results; half as much, and no less than 40, goes to the work done besides
 }
 

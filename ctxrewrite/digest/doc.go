@@ -5,10 +5,11 @@
 // evicted messages only. Everything is bounded by the budgets of Options.
 //
 // The sections, in this order, each left out when empty: rules (pins, verbatim), goal, a model's summary (only where WithSummary
-// added one: it is the one part that is not copied), recent user messages (verbatim, newest first), decisions, facts (append-only:
-// a fact keeps its place and its bytes until its class is over budget; then its value stays in a list, and what leaves that is counted
-// there, with the handle of the list that has it), work done and files touched, errors, open items, next
-// step, stubs of offloaded results, handles of the evicted spans.
+// added one: it is the one part that is not copied), recent user messages (verbatim, newest first), decisions, facts, work done
+// and files touched, errors, open items, next step, stubs of offloaded results, handles of the evicted spans.
+//
+// Facts are append-only: one keeps its place and its bytes until its class is over budget. Then only its value stays, in a list;
+// what leaves the list as well is counted there, beside the handle of an offload that holds it.
 //
 // # Who may pin
 //

@@ -53,7 +53,8 @@ func (c *collector) touch(path []byte) {
 	s.Files = append(s.Files, f)
 }
 
-// fitFiles keeps the files named last, within a budget a quarter above that of the phrases, and in the places that they have; first is the first message evicted.
+// fitFiles keeps the files named last, within a budget a quarter above that of the phrases, and in the places that they have.
+// first is the first message evicted.
 func (c *collector) fitFiles(first int) {
 	s := &c.state
 	order := make([]int, len(s.Files))

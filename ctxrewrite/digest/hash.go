@@ -85,6 +85,12 @@ func (a *archive) hash() {
 	a.span = handle(whole.Sum(nil))
 }
 
+// HandleOf names a content by its hash.
+func HandleOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return handle(sum[:])
+}
+
 func handle(sum []byte) string {
 	return "ctx:" + hex.EncodeToString(sum[:6])
 }

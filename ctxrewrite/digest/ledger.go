@@ -2,7 +2,6 @@ package digest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -217,10 +216,8 @@ func (c *collector) leave(l *loss, lines []string, first int) {
 		list.Write(unescape([]byte(line)))
 		list.WriteByte('\n')
 	}
-	sum := sha256.Sum256(list.Bytes())
 	l.Count += len(lines)
-	l.Handle = handle(sum[:])
-	c.offloads = append(c.offloads, Offload{Handle: l.Handle, Content: list.Bytes(), Message: first, Kind: Ledger})
+	l.Handle = c.offload(list.Bytes(), first, Ledger)
 }
 
 // line says in a section what has left it.

@@ -2,6 +2,7 @@ package digest
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -38,7 +39,10 @@ func sentences(raw []byte, yield func(sentence)) {
 }
 
 // ends are the bytes that a sentence may end with, or an escape or character begin that it may end with.
-var ends = [256]bool{'\\': true, '.': true, '!': true, '?': true, 0xD6: true, 0xD8: true, 0xDB: true, 0xE0: true, 0xE1: true, 0xE2: true, 0xE3: true, 0xEF: true}
+var ends = [256]bool{
+	'\\': true, '.': true, '!': true, '?': true,
+	0xD6: true, 0xD8: true, 0xDB: true, 0xE0: true, 0xE1: true, 0xE2: true, 0xE3: true, 0xEF: true,
+}
 
 // stops are the characters other than those of ASCII that end a sentence, whether a blank follows or not.
 const stops = "。！？｡．।॥۔؟։᠃‼⁇⁈⁉"
@@ -127,18 +131,11 @@ func character(raw []byte) (rune, int) {
 	case n != 6:
 		return utf8.RuneError, n
 	}
-	r := rune(0)
-	for _, c := range raw[2:6] {
-		switch {
-		case c >= '0' && c <= '9':
-			r = r<<4 | rune(c-'0')
-		case (c|0x20) >= 'a' && (c|0x20) <= 'f':
-			r = r<<4 | rune((c|0x20)-'a'+10)
-		default:
-			return utf8.RuneError, n
-		}
+	code, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	if err != nil {
+		return utf8.RuneError, n
 	}
-	return r, n
+	return rune(code), n
 }
 
 // stop handles a full stop, an ellipsis, an exclamation or a question mark at s.at.

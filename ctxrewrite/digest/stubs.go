@@ -2,7 +2,6 @@ package digest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"strconv"
 	"strings"
 )
@@ -83,8 +82,12 @@ func (c *collector) span(first int) {
 		s.Older = append(s.Older, s.Spans[0])
 		s.Spans = s.Spans[1:]
 	}
-	list := []byte(strings.Join(s.Older, "\n"))
-	sum := sha256.Sum256(list)
-	s.Index = handle(sum[:])
-	c.offloads = append(c.offloads, Offload{Handle: s.Index, Content: list, Message: first, Kind: Index})
+	s.Index = c.offload([]byte(strings.Join(s.Older, "\n")), first, Index)
+}
+
+// offload adds a list made here, of what left with a span whose first message is number first, and returns its handle.
+func (c *collector) offload(list []byte, first int, kind Kind) (handle string) {
+	handle = HandleOf(list)
+	c.offloads = append(c.offloads, Offload{Handle: handle, Content: list, Message: first, Kind: kind})
+	return handle
 }

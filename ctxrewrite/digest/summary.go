@@ -65,8 +65,8 @@ func (d *Digest) Values(most int) (values []string) {
 }
 
 // Accepts checks a summary (plain text) of the messages [from, to) of v that is to stand in d beside the rules and the ledger, which
-// d keeps anyway. Besides these it is to name at least 95 % of the values that it was asked to; it claims no call of a tool that never was, and is shorter than its source. The error says what is wrong, in words for
-// who wrote it.
+// d keeps anyway: it must name at least 95 % of values, claim no call of a tool that was never made, and be shorter than its
+// source. The error says what is wrong, in words for whoever wrote it.
 func (d *Digest) Accepts(summary string, values []string, v *wire.View, from, to int) error {
 	lost := 0
 	for _, value := range values {

@@ -10,7 +10,8 @@ import (
 
 // Notes keep what a session must find again in a later process.
 type Notes interface {
-	// Note stores a note beside the path, unless one of the same kind (its first byte) and identity stands. Both slices are its own.
+	// Note stores a note beside the path, unless one of the same kind (its first byte) and identity stands. The two
+	// slices may be one; it only reads them, also after it has returned, so nobody may change them any more.
 	Note(tenant, session string, identity, note []byte)
 	// Notes reads the notes of a session, oldest first. It waits for a short time at most; nil: there is none, or no answer.
 	Notes(tenant, session string) [][]byte
@@ -19,7 +20,7 @@ type Notes interface {
 // restore reads what an earlier process, or another replica, has noted of a conversation that did not begin here: once, and only when
 // there is something in the system text that may change.
 func (h *Hygiene) restore(r *Request, s *session, sc *scan) {
-	if s.restored || h.notes == nil || !answered(r.View) || !sc.mayChange() {
+	if s.restored || h.notes == nil || !answered(r.View) || len(sc.segs) == 0 {
 		return
 	}
 	s.restored = true
@@ -44,8 +45,6 @@ func answered(v *wire.View) bool {
 	return false
 }
 
-func (s *scan) mayChange() bool { return len(s.segs) > 0 }
-
 // noteVolatile notes which segments of a prompt are moved, when there are more than before.
 func (h *Hygiene) noteVolatile(r *Request, p *prompt) {
 	if h.notes == nil || p.noted == len(p.volatile) {
@@ -56,7 +55,7 @@ func (h *Hygiene) noteVolatile(r *Request, p *prompt) {
 	for _, i := range p.volatile {
 		note = binary.AppendUvarint(note, uint64(i))
 	}
-	h.notes.Note(r.Tenant, r.Session, bytes.Clone(note), note)
+	h.notes.Note(r.Tenant, r.Session, note, note)
 }
 
 // volatileIn reads such a note: the hash of the masked text, and the segments in order.
@@ -82,12 +81,16 @@ func (h *Hygiene) noteStamp(r *Request, chain uint64, text []byte) {
 		return
 	}
 	note := append(binary.LittleEndian.AppendUint64([]byte{store.NoteStamp}, chain), text...)
-	h.notes.Note(r.Tenant, r.Session, bytes.Clone(note), note)
+	h.notes.Note(r.Tenant, r.Session, note, note)
 }
 
 func stampIn(note []byte) (chain uint64, text []byte, ok bool) {
-	if len(note) < 9 || note[0] != store.NoteStamp || !bytes.HasPrefix(note[9:], []byte(stampOpens)) || !bytes.HasSuffix(note, []byte(stampCloses)) {
+	if len(note) < 9 || note[0] != store.NoteStamp {
 		return 0, nil, false
 	}
-	return binary.LittleEndian.Uint64(note[1:]), note[9:], true
+	chain, text = binary.LittleEndian.Uint64(note[1:]), note[9:]
+	if !bytes.HasPrefix(text, []byte(stampOpens)) || !bytes.HasSuffix(note, []byte(stampCloses)) {
+		return 0, nil, false
+	}
+	return chain, text, true
 }

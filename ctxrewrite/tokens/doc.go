@@ -16,8 +16,9 @@
 //
 // The words of refusals (refusals.go) are those of the vendors' error pages, of the open servers' sources and of reports about them.
 //
-// ASCII goes by pairs of byte classes (weights.go), other characters by Unicode range (blocks.go: fitted to sentences where there were samples, to random
-// words of the script else, and rather too high than too low). The weights of pairs are fitted by fit_test.go to the exact o200k counts of recorded agent traffic, Go's source tree,
-// texts in ten languages, generated ids, hashes, logs and tables, and whatever else is named with -more: of the present weights that was
-// Python, TypeScript, read-me files, workflows, and Vim's tutor and messages in 30 languages.
+// Estimate weighs ASCII by pairs of byte classes (weights.go) and other characters by Unicode range (blocks.go: fitted to
+// sentences where there were samples, else to random words of the script, and rather too high than too low). fit_test.go fits the
+// weights of pairs to the exact o200k counts of recorded agent traffic, Go's source tree, texts in ten languages, generated ids,
+// hashes, logs and tables, and whatever else is named with -more: for the present weights Python, TypeScript, read-me files,
+// workflows, and Vim's tutor and messages in 30 languages.
 package tokens

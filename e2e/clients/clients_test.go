@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	enginerig "github.com/trapgate/trapgate/e2e/engine/rig"
 	"github.com/trapgate/trapgate/e2e/record"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 )
@@ -27,14 +28,9 @@ var (
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "trapgate-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
 	if !directOnly() {
-		if binary, err = BuildTrapgate(context.Background(), filepath.Join("..", ".."), dir); err != nil {
+		var err error
+		if binary, err = enginerig.Binary(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -10,6 +10,6 @@
 // pooling, retries, upgrades. TestRunCommand lets "trapgate run" point the clients by itself.
 //
 // The tests have the build tag e2e. TRAPGATE_E2E_CLIENTS chooses: "quick" (the default: one agent for each dialect),
-// "all", or names separated by commas. TRAPGATE_E2E_SUMMARY names a file for the result table. TRAPGATE_E2E_BINARY is a
-// built trapgate; without it one is built. TRAPGATE_E2E_DIRECT leaves Trapgate out, to try clients and harness alone.
+// "all", or names separated by commas. TRAPGATE_E2E_SUMMARY names a file for the result table. TRAPGATE_BIN is a built
+// trapgate; without it one is built. TRAPGATE_E2E_DIRECT leaves Trapgate out, to try clients and harness alone.
 package clients

@@ -4,13 +4,11 @@ package clients
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,17 +20,6 @@ const (
 	readyTimeout = 20 * time.Second
 	stopTimeout  = 10 * time.Second
 )
-
-// BuildTrapgate builds the command of the module in root into dir and returns the binary's path. $TRAPGATE_E2E_BINARY is
-// used as it is when set.
-func BuildTrapgate(ctx context.Context, root, dir string) (string, error) {
-	if bin := os.Getenv("TRAPGATE_E2E_BINARY"); bin != "" {
-		return bin, nil
-	}
-	bin := filepath.Join(dir, "trapgate")
-	_, err := output(ctx, "go", "-C", root, "build", "-o", bin, "./proxy")
-	return bin, err
-}
 
 // A Trapgate is a running server. Stop it by Stop.
 type Trapgate struct {

@@ -16,28 +16,11 @@ import (
 	"github.com/trapgate/trapgate/e2e/engine/rig"
 )
 
-var binary string // the trapgate under test
-
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
-
-func runAll(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "trapgate-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if binary, err = clients.BuildTrapgate(context.Background(), filepath.Join("..", ".."), dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	rig.Report(os.Stderr)
-	return code
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		rig.Report(os.Stderr)
+		os.Exit(code)
+	}))
 }
 
 // client installs a client of package clients, or skips the test and says what is missing.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/trapgate/trapgate/e2e/clients"
+	"github.com/trapgate/trapgate/e2e/engine/rig"
 	"github.com/trapgate/trapgate/e2e/record"
 	"github.com/trapgate/trapgate/proxy/simmodel"
 )
@@ -50,6 +51,10 @@ func (r *run) do(t *testing.T, agent func(work, home, origin string) error) {
 	if r.gate != "" {
 		config := filepath.Join(dir, "trapgate.yaml")
 		if err := os.WriteFile(config, []byte("context: "+r.gate+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		binary, err := rig.Binary()
+		if err != nil {
 			t.Fatal(err)
 		}
 		gate, err := clients.StartTrapgate(binary, behind.URL(), filepath.Join(dir, "data"), "--config", config)

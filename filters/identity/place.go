@@ -85,9 +85,9 @@ type place struct {
 	who   uint64 // whose chain it is: see query.who
 	user  uint64 // query.userKey
 	chain uint64 // the chain after the request's last message; 0 when it has none
-	style *style // nil when there is nothing to know it by
-	ended int64  // when it failed, in Unix nanoseconds
-	tick  int64  // grows from place to place
+	style style
+	ended int64 // when it failed, in Unix nanoseconds
+	tick  int64 // grows from place to place
 
 	side, twin bool
 	live       bool // the exchange has not ended
@@ -97,7 +97,7 @@ type place struct {
 }
 
 // A style is what stays the same when an agent only writes the time into its system text, and changes when it hands over to
-// another one.
+// another one. Its hashes are 0 where there is too little to know it by.
 type style struct {
 	tools      uint64 // 0: none
 	head, tail uint64 // of the system text
@@ -109,7 +109,7 @@ const sizeSlack = 64
 
 // same reports whether a request with style o comes from the same speaker, although its system text differs.
 func (s *style) same(o *style) bool {
-	if s == nil || o == nil || s.tools != o.tools || s.tools == 0 && max(s.size-o.size, o.size-s.size) > sizeSlack {
+	if s.tools != o.tools || s.tools == 0 && max(s.size-o.size, o.size-s.size) > sizeSlack {
 		return false
 	}
 	return s.head != 0 && s.head == o.head || s.tail != 0 && s.tail == o.tail

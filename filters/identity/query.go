@@ -36,7 +36,7 @@ type query struct {
 	assistant     bool     // the model has already spoken in this history
 	tools         bool
 	always        bool // this agent declares tools in every request of its conversation
-	style         *style
+	style         style
 
 	place place  // the request's own, while find is at work
 	begun *place // where it will stay, when find has begun a conversation
@@ -126,8 +126,8 @@ const (
 	bareSpan  = 256
 )
 
-func styleOf(v *wire.View) *style {
-	s, span := &style{}, bareSpan
+func styleOf(v *wire.View) (s style) {
+	span := bareSpan
 	if raw := v.ToolsSpan.Of(v.Body); len(v.Tools) > 0 && len(raw) > 0 {
 		s.tools, span = xxh3.Hash(raw)|1, styleSpan
 	}

@@ -179,7 +179,7 @@ func (t *tenant) search(q *query, p *place) {
 		return
 	}
 	if loose != nil { // the agent has cut or rewritten its history, and its newest tool calls are still there
-		t.follow(q, p, loose, loose.who == p.who || loose.style.same(p.style))
+		t.follow(q, p, loose, loose.who == p.who || loose.style.same(&p.style))
 		return
 	}
 	t.begin(q, p, "", "")
@@ -339,7 +339,7 @@ func (t *tenant) byHandoff(q *query, p *place) bool {
 		}
 		if from := n.next(); from != nil {
 			// Without tools less tells speakers apart: only one who has been answered goes on.
-			t.follow(q, p, from, from.style.same(p.style) && (p.style.tools != 0 || q.answers(i) == 1))
+			t.follow(q, p, from, from.style.same(&p.style) && (p.style.tools != 0 || q.answers(i) == 1))
 			return true
 		}
 		if program, parent := n.shared(); program != "" {

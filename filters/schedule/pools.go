@@ -53,8 +53,8 @@ func (ps *pools) reconfigured() {
 	clear(ps.by)
 }
 
-// of finds the pool of an attempt, and counts it as a user: that of its upstream when the configuration has one, else the one of its credential's limit
-// group there.
+// of finds the pool of an attempt, and counts it as a user: that of its upstream when the configuration has one, else
+// the one of its credential's limit group there.
 func (ps *pools) of(c *settings, x *filters.Exchange) *pool {
 	k := poolKey{c: c, upstream: x.Attempt.Upstream}
 	if !c.configured(k.upstream) {

@@ -15,8 +15,8 @@ func Stream(v *wire.View, e *wire.Edits) {
 	}
 }
 
-// AskUsage makes a streaming request of chat or legacy completions ask for the usage chunk when the agent did not, and reports whether it did: then
-// the answer has to pass a UsageStripper. An upstream that answers 400 or 422 to it is to be asked without.
+// AskUsage makes a streaming request of chat or legacy completions ask for the usage chunk when the agent did not, and
+// reports whether it did: then the answer has to pass a UsageStripper. An upstream that answers 400 or 422 to it is to be asked without.
 func AskUsage(v *wire.View, e *wire.Edits) bool {
 	if v.Dialect != wire.Chat && v.Dialect != wire.Completions || !v.Stream || v.IncludeUsage() {
 		return false

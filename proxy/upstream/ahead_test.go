@@ -14,20 +14,12 @@ import (
 func TestAhead(t *testing.T) {
 	for _, tt := range framings {
 		t.Run(tt.name, func(t *testing.T) {
-			p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
-				for {
-					if _, err := readRequest(r); err != nil {
-						return
-					}
-					head, body, _ := strings.Cut(tt.answer, "\r\n\r\n")
-					io.WriteString(c, head+"\r\n\r\n")
-					for i := range len(body) {
-						time.Sleep(50 * time.Microsecond)
-						io.WriteString(c, body[i:i+1])
-					}
-					if !tt.kept {
-						return
-					}
+			p := answering(t, tt.kept, func(c net.Conn) {
+				head, body, _ := strings.Cut(tt.answer, "\r\n\r\n")
+				io.WriteString(c, head+"\r\n\r\n")
+				for i := range len(body) {
+					time.Sleep(50 * time.Microsecond) // parts the bytes
+					io.WriteString(c, body[i:i+1])
 				}
 			})
 			for pieces := range len(tt.body) + 2 {
@@ -98,19 +90,26 @@ func TestAheadIsBounded(t *testing.T) {
 
 // An answer whose end is that the connection closes has none when the connection is reset.
 func TestAheadOfAReset(t *testing.T) {
-	p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		readRequest(r)
+	read := make(chan struct{})
+	p := answering(t, false, func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\ndata")
-		time.Sleep(20 * time.Millisecond) // a reset overtakes bytes that have not been read
+		<-read // a reset overtakes bytes that have not been read
 		c.(*net.TCPConn).SetLinger(0)
 	})
 	l := stay()
 	resp, err := newUpstream(t, p, nil).Do(l, post("Content-Length: 2\r\n", "{}"))
 	if err != nil {
+		close(read)
 		t.Fatal(err)
 	}
 	defer resp.Close()
 	defer l.Detach()
+	for n, ok := 0, true; ok && n < len("data"); {
+		var piece []byte
+		piece, ok = resp.Ahead(time.Now().Add(2 * time.Second))
+		n += len(piece)
+	}
+	close(read)
 	for ok := true; ok; {
 		_, ok = resp.Ahead(time.Now().Add(2 * time.Second))
 	}

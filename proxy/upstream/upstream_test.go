@@ -147,6 +147,22 @@ func readAll(r *Response) (string, error) {
 }
 
 // framings are the ways in which a body ends, well and badly.
+// answering is a peer that answers each request of a connection, or, unless kept, the first one and then closes it.
+func answering(t *testing.T, kept bool, answer func(net.Conn)) *peer {
+	t.Helper()
+	return listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readRequest(r); err != nil {
+				return
+			}
+			answer(c)
+			if !kept {
+				return
+			}
+		}
+	})
+}
+
 var framings = []struct {
 	name, answer, body string
 	fails, kept        bool
@@ -170,17 +186,7 @@ var framings = []struct {
 func TestFramings(t *testing.T) {
 	for _, tt := range framings {
 		t.Run(tt.name, func(t *testing.T) {
-			p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
-				for {
-					if _, err := readRequest(r); err != nil {
-						return
-					}
-					io.WriteString(c, tt.answer)
-					if !tt.kept {
-						return
-					}
-				}
-			})
+			p := answering(t, tt.kept, func(c net.Conn) { io.WriteString(c, tt.answer) })
 			u := newUpstream(t, p, nil)
 			for round := range 2 {
 				l := stay()
@@ -211,11 +217,7 @@ func TestPeek(t *testing.T) {
 	for _, tt := range framings {
 		for _, most := range []int{0, 1, 3, 5, 64} {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, most), func(t *testing.T) {
-				p := listenWith(t, func(_ int, c net.Conn, r *bufio.Reader) {
-					if _, err := readRequest(r); err == nil {
-						io.WriteString(c, tt.answer)
-					}
-				})
+				p := answering(t, false, func(c net.Conn) { io.WriteString(c, tt.answer) })
 				l := stay()
 				resp, err := newUpstream(t, p, nil).Do(l, post("Content-Length: 2\r\n", "{}"))
 				if err != nil {
