@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/trapgate/trapgate/ctxrewrite/digest"
 	"github.com/trapgate/trapgate/ctxrewrite/history"
 	"github.com/trapgate/trapgate/internal/wire"
@@ -134,29 +132,4 @@ func insertText(call *wire.Edits, v *wire.View, i int, text []byte) {
 func takesText(v *wire.View, m *wire.Message) bool {
 	c := v.Raw(m.Content)
 	return len(c) == 0 || c[0] == '"' || c[0] == '[' || c[0] == 'n'
-}
-
-// notesDigest is the hash of all exchange edits of a request, 0 for none: nothing more has to be looked at then.
-func notesDigest(r *Request) uint64 {
-	if r.Exchange.Len() == 0 {
-		return 0
-	}
-	return notesUpTo(r, int32(len(r.View.Body)))
-}
-
-// notesBefore is the same for the edits inside what an epoch covers.
-func notesBefore(f *fit, cover int) uint64 {
-	if f.notes == 0 {
-		return 0
-	}
-	return notesUpTo(f.r, f.r.View.Msgs[cover].Span.Start)
-}
-
-func notesUpTo(r *Request, end int32) (sum uint64) {
-	r.Exchange.All(func(at wire.Span, with []byte) {
-		if at.Start < end && at.Start >= r.View.History.Start {
-			sum = xxh3.HashSeed(with, sum^uint64(at.End-at.Start)) | 1
-		}
-	})
-	return sum
 }

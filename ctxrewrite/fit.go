@@ -14,6 +14,7 @@ type fit struct {
 	usable int     // tokens of the window that the prompt may take
 	factor float64 // from estimates to this upstream's tokens
 	notes  uint64  // digest of the exchange edits
+	added  []added // what they make the request longer by, in order
 	long   bool    // the request, as the agent sent it, is one that epochs and cuts are for
 	plan   Plan
 }
@@ -26,9 +27,11 @@ func (f *fit) run() {
 	}
 	conv.seen = f.e.now()
 	conv.line.measure(v, f.chains())
-	f.plan.From = f.scaled(conv.line.all())
+	if f.notes = notesDigest(f.r); f.notes != 0 {
+		f.added = conv.notes.sizes(f.r, f.notes)
+	}
+	f.plan.From = f.scaled(conv.line.all() + f.noted(nil))
 	f.pin()
-	f.notes = notesDigest(f.r)
 	var ep *Epoch
 	if f.long = f.share(f.plan.From) >= prepareMark; f.long { // for this model: another one may have another window
 		f.load()
@@ -107,9 +110,9 @@ func (f *fit) floor(ep *Epoch) int {
 // sizeWith is what the request takes with an epoch in front; nil: as the agent sent it.
 func (f *fit) sizeWith(ep *Epoch) int {
 	if ep == nil {
-		return f.scaled(f.conv.line.all()) - f.trimmed(0)
+		return f.scaled(f.conv.line.all()+f.noted(nil)) - f.trimmed(0)
 	}
-	return f.floor(ep) + f.tail(ep.Cover) - f.trimmed(ep.Cover)
+	return f.floor(ep) + f.tail(ep.Cover) + f.scaled(f.noted(ep)) - f.trimmed(ep.Cover)
 }
 
 // latched is the epoch that this line of the conversation already has.
@@ -251,7 +254,7 @@ func (f *fit) say(ep *Epoch) {
 		p.Why = "still over the window"
 	}
 	if p.Observed = f.c.Mode == Observe; p.Observed || p.Action == TooLarge {
-		p.raw = f.conv.line.all() // it goes out as it came
+		p.raw = f.conv.line.all() + f.noted(nil) // it goes out as it came
 	}
 	switch {
 	case !f.r.trial:

@@ -56,6 +56,7 @@ type conversation struct {
 
 	mu       sync.Mutex
 	line     line     // of the request before
+	notes    edits    // of the outer ring, in the request before
 	epochs   []*Epoch // of all its branches, in the order in which they were made
 	loaded   bool     // what the store knows is here
 	trims    []trimmed

@@ -160,6 +160,47 @@ func (m *Memory) Forget(_ context.Context, k Key) error {
 	return nil
 }
 
+// Purge implements Store.
+func (m *Memory) Purge(_ context.Context, tenant string, match func([]byte) bool) (removed int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, s := range m.sessions {
+		if k.Tenant != tenant {
+			continue
+		}
+		for _, r := range [...]*records{&s.epochs, &s.notes} {
+			freed, gone := r.purge(match)
+			m.grow(s, -freed)
+			removed += gone
+		}
+		s.handles = slices.DeleteFunc(s.handles, func(handle string) bool {
+			c := s.contents[handle]
+			if !c.matches(match) {
+				return false
+			}
+			delete(s.contents, handle)
+			m.grow(s, -c.size())
+			removed++
+			return true
+		})
+	}
+	return removed, nil
+}
+
+func (r *records) purge(match func([]byte) bool) (freed, gone int) {
+	kept := (*r)[:0]
+	for _, old := range *r {
+		if match(old.bytes) {
+			freed, gone = freed+len(old.bytes), gone+1
+		} else {
+			kept = append(kept, old)
+		}
+	}
+	clear((*r)[len(kept):])
+	*r = kept
+	return freed, gone
+}
+
 func (m *Memory) find(k Key) *session {
 	s := m.sessions[k]
 	if s == nil || m.old(s) {

@@ -21,8 +21,8 @@ var redisLua string
 var redisScript = redis.NewScript(redisLua)
 
 // Redis is a Store in Redis 5 or later, for sidecars on several machines: of replicas that make the same epoch at once, the first
-// wins. Each call is one round trip, PutContents one for each MiB (or 256 contents). What a session has is in keys of its own that expire by
-// themselves; an index of sessions bounds them all together, and no call looks at all keys. In a cluster everything is in one slot.
+// wins. Each call is one round trip, PutContents one for each MiB (or 256 contents). What a session has is in keys of its own that expire
+// by themselves; an index of sessions bounds them all together, and no call looks at all keys. In a cluster everything is in one slot.
 // Entries that another program took away, or the server evicted, are lost and nothing more.
 type Redis struct {
 	client redis.UniversalClient

@@ -1,7 +1,7 @@
 -- One call of a store, atomic. Names are beside Redis in redis.go.
--- KEYS[1] the root of all keys, which share one hash tag. Below it: "used", sessions by when they were used; "sizes", bytes of each
--- and "total"; of a session "e:", its epochs by chain; "n:", its notes by name; "c:", its contents by handle; "o:", these handles, oldest first; of a handle
--- of a tenant "h:", the sessions that have it, by when it was put.
+-- KEYS[1] the root of all keys, which share one hash tag. Below it: "used", sessions by when they were used; "sizes", bytes of each,
+-- "total", and how many records were removed of each ("gone:"); of a session "e:", its epochs by chain; "n:", its notes by name; "c:",
+-- its contents by handle; "o:", these handles, oldest first; of a handle of a tenant "h:", the sessions that have it, by when it was put.
 -- ARGV: what to do; now in milliseconds for tests, else empty: the server's own; time to live in milliseconds; bound in bytes; then
 -- its own arguments from ARGV[5] on.
 local root, now, ttl, bound = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -27,9 +27,12 @@ local function live(m)
   return at and tonumber(at) >= now - ttl
 end
 
+-- field of sizes: how many records were removed, so that numbers of later ones go on
+local function gone(m) return 'gone:' .. m end
+
 local function drop(m)
   redis.call('HINCRBY', sizes, 'total', 0 - tonumber(redis.call('HGET', sizes, m) or 0)) -- Redis takes no "-0"
-  redis.call('HDEL', sizes, m)
+  redis.call('HDEL', sizes, m, gone(m))
   redis.call('ZREM', used, m)
   redis.call('UNLINK', epochs(m), notes(m), contents(m), order(m))
 end
@@ -69,7 +72,7 @@ local function put(key, m, name, record, damaged)
   if not live(m) then drop(m) end
   local stands = redis.call('HGET', key, name)
   if not stands or string.sub(stands, 11) == damaged then
-    local nth = stands and string.sub(stands, 1, 10) or string.format('%010d', redis.call('HLEN', key))
+    local nth = stands and string.sub(stands, 1, 10) or string.format('%010d', redis.call('HLEN', key) + tonumber(redis.call('HGET', sizes, gone(m)) or 0))
     grow(m, #nth + #record - #(stands or ''))
     stands = nth .. record
     redis.call('HSET', key, name, stands)
@@ -141,6 +144,27 @@ end
 function call.forget(m, tenant)
   for _, handle in ipairs(redis.call('HKEYS', contents(m))) do redis.call('ZREM', has(tenant, handle), m) end
   drop(m)
+  return 1
+end
+
+-- session: handles and contents, in turn
+function call.stored(m) return all(contents(m), m) end
+
+-- which list ("epochs", "notes" or "stored"), session, tenant, then names to remove
+function call.scrub(list, m, tenant, ...)
+  local key = ({epochs = epochs(m), notes = notes(m), stored = contents(m)})[list]
+  for _, name in ipairs({...}) do
+    local size = redis.call('HSTRLEN', key, name)
+    if redis.call('HDEL', key, name) == 1 then
+      grow(m, 0 - size)
+      if list == 'stored' then
+        redis.call('LREM', order(m), 1, name)
+        redis.call('ZREM', has(tenant, name), m)
+      else
+        redis.call('HINCRBY', sizes, gone(m), 1)
+      end
+    end
+  end
   return 1
 end
 

@@ -55,5 +55,11 @@ CREATE TRIGGER context_note_added AFTER INSERT ON context_notes BEGIN
 END;
 CREATE TRIGGER context_note_changed AFTER UPDATE OF size ON context_notes BEGIN
 	UPDATE context_sessions SET bytes = bytes + new.size - old.size WHERE id = new.session;
+END`), state.SQL(`
+CREATE TRIGGER context_epoch_gone AFTER DELETE ON context_epochs BEGIN
+	UPDATE context_sessions SET bytes = bytes - old.size WHERE id = old.session;
+END;
+CREATE TRIGGER context_note_gone AFTER DELETE ON context_notes BEGIN
+	UPDATE context_sessions SET bytes = bytes - old.size WHERE id = old.session;
 END`)}}
 }

@@ -31,6 +31,9 @@ type Store interface {
 	Sessions(ctx context.Context, tenant string) ([]Session, error)
 	// Forget removes everything of a session.
 	Forget(ctx context.Context, k Key) error
+	// Purge removes those records and contents of a tenant that match, which is asked about each record, and about a content's
+	// arguments and body. It returns how many went. What is put meanwhile may not be asked about.
+	Purge(ctx context.Context, tenant string, match func(text []byte) bool) (removed int, err error)
 }
 
 // The first byte of a note says what it is: a rule that the agent gave, a text that was cut inside, the lines of a system text that
@@ -97,6 +100,11 @@ func (o Options) withDefaults(bytes int64) Options {
 
 // size is what a content is measured by.
 func (c *Content) size() int { return len(c.Tool) + len(c.Args) + len(c.Body) }
+
+// matches asks about what a content says.
+func (c *Content) matches(match func([]byte) bool) bool {
+	return match(c.Body) || match([]byte(c.Args))
+}
 
 // keepable returns the contents that are not too large, and the error for the others.
 func keepable(contents []Content) (kept []Content, err error) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -266,6 +267,47 @@ func forget(w *world) {
 	w.list("", key("299"), key("298"))
 	w.epochs(key("000"))
 	w.stands(key("000"), 1, "another", "another")
+}
+
+func purge(w *world) {
+	secret := func(text []byte) bool { return bytes.Contains(text, []byte("secret")) }
+	for _, k := range []store.Key{key("a"), key("b"), {Tenant: "other", Session: "a"}} {
+		w.stands(k, 1, "first", "first")
+		w.stands(k, 2, "a secret", "a secret")
+		w.stands(k, 3, "third", "third")
+		w.noted(k, 1, "p a secret", "p a secret")
+		w.noted(k, 2, "p a rule", "p a rule")
+		w.put(k, content("ctx:plain", 100), store.Content{Handle: "ctx:body", Body: []byte("the secret")}, store.Content{Handle: "ctx:args", Args: "secret", Body: []byte("b")})
+	}
+	w.settle()
+	before, err := w.Sessions(w.ctx, "t")
+	w.ok(err)
+	n, err := w.Purge(w.ctx, "t", secret)
+	w.ok(err)
+	if n != 8 {
+		w.Errorf("%d entries are removed, want 8", n)
+	}
+	for _, k := range []store.Key{key("a"), key("b")} {
+		w.epochs(k, "first", "third")
+		w.notes(k, "p a rule")
+		w.stands(k, 4, "fourth", "fourth") // behind the others, as before
+		w.epochs(k, "first", "third", "fourth")
+	}
+	w.unknown("t", "ctx:body")
+	w.unknown("t", "ctx:args")
+	w.has("t", content("ctx:plain", 100))
+	w.epochs(store.Key{Tenant: "other", Session: "a"}, "first", "a secret", "third")
+	after, err := w.Sessions(w.ctx, "t")
+	w.ok(err)
+	if len(after) != 2 || after[0].Bytes >= before[0].Bytes || after[0].Contents != 1 {
+		w.Errorf("%+v, before %+v", after, before)
+	}
+	if n, err := w.Purge(w.ctx, "t", secret); n != 0 || err != nil {
+		w.Errorf("again: %d, %v", n, err)
+	}
+	if n, err := w.Purge(w.ctx, "", secret); n != 0 || err != nil {
+		w.Errorf("of no tenant: %d, %v", n, err)
+	}
 }
 
 func shared(w *world) {

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T, opt store.Options) store.Store) {
 		{"tenants apart", tenants},
 		{"names of any kind", names},
 		{"list and forget", forget},
+		{"purge what matches", purge},
 		{"a content of two sessions", shared},
 		{"all at once", allAtOnce},
 	} {

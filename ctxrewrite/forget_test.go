@@ -1,0 +1,156 @@
+package ctxrewrite
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/trapgate/trapgate/ctxrewrite/history"
+	"github.com/trapgate/trapgate/ctxrewrite/store"
+	"github.com/trapgate/trapgate/internal/wire"
+)
+
+// A text is found wherever it was put: in other case and spacing, in strings inside of strings, and by one of its sentences.
+func TestNeedles(t *testing.T) {
+	t.Parallel()
+	nested := func(text string, depth int) string {
+		for range depth {
+			b, err := json.Marshal(map[string]string{"text": text})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(b)
+		}
+		return text
+	}
+	const secret = "My brother's \"code\" is\nzebra-41 in C:\\new, Zürich. He told me that on Monday. Ok."
+	for _, c := range []struct {
+		in   string
+		want bool
+	}{
+		{secret, true},
+		{strings.ToUpper(secret), true},
+		{strings.ReplaceAll(secret, " ", "  \n"), true},
+		{nested("before "+secret+" behind", 1), true},
+		{nested(secret, 4), true},
+		{strings.ReplaceAll(nested(secret, 1), "ü", `\u00fc`), true},
+		{"it says: he told me that on monday", true},
+		{"She told me that on Tuesday.", false},
+		{"Ok.", false},
+		{"zebra-41", false}, // a part of a sentence is nobody's to know
+	} {
+		words, found := wordsOf([]byte(c.in)), false
+		for _, part := range needles(secret) {
+			found = found || bytes.Contains(words, part)
+		}
+		if found != c.want {
+			t.Errorf("%q: %v", c.in, found)
+		}
+	}
+	if all := needles(" .\n"); len(all) != 0 {
+		t.Errorf("nothing is %q", all)
+	}
+}
+
+func FuzzNeedles(f *testing.F) {
+	f.Add("He told me. It is \\u00e9 \\n so \\")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(`"` + text + `"`)) {
+			return
+		}
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := wordsOf([]byte(text)), wordsOf(quoted); !bytes.Equal(a, b) {
+			t.Errorf("%q reads as %q, quoted as %q", text, a, b)
+		}
+	})
+}
+
+// What was forgotten is in no later request and not in the store, and another tenant loses nothing.
+func TestForget(t *testing.T) {
+	const rule = "You must never open box K000004."
+	kept := store.NewMemory(store.Options{})
+	e := engine(t, window(3000), kept)
+	k := &talk{session: "s"}
+	out, _ := grow(t, e, k, 80, 60)
+	if !bytes.Contains(out, []byte(rule)) || e.sessions.byKey.Len() != 1 {
+		t.Fatal("there is nothing to forget")
+	}
+	if n, err := e.Forget(t.Context(), "other", []string{rule}); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	n, err := e.Forget(t.Context(), "t", []string{rule})
+	if n == 0 || err != nil {
+		t.Fatal(n, err)
+	}
+	all, err := kept.Epochs(t.Context(), store.Key{Tenant: "t", Session: "s"})
+	for _, ep := range all {
+		if bytes.Contains(ep, []byte(rule)) || err != nil {
+			t.Errorf("an epoch still has it: %v", err)
+		}
+	}
+	for _, ep := range e.sessions.byKey.Values()[0].epochs {
+		if bytes.Contains(ep.Text, []byte(rule)) {
+			t.Error("an epoch in memory still has it")
+		}
+	}
+	if n, err := e.Forget(t.Context(), "t", []string{rule}); n != 0 || err != nil {
+		t.Error("again:", n, err)
+	}
+	if _, plan := grow(t, e, k, 1, 60); plan.Action != Rewrite {
+		t.Errorf("the conversation cannot go on: %+v", plan)
+	}
+}
+
+// What notes add counts for the window, unless an epoch leaves them out; and what an epoch left out is told.
+func TestNotesCount(t *testing.T) {
+	e := engine(t, window(20000), nil)
+	k := &talk{session: "s"}
+	grow(t, e, k, 20, 40)
+	v, err := wire.Acquire(wire.Chat, k.body(), wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Release()
+	chains := v.ChainFrom(0, 0, nil)
+	fit := func(notes int) Plan {
+		var exchange, call wire.Edits
+		for i := range notes {
+			exchange.Insert(v.Texts[v.Msgs[1+2*i].Text.From].End-1, []byte(strings.Repeat(" A note of five words.", 20)))
+		}
+		defer e.running.Wait()
+		return e.Fit(&Request{View: v, Exchange: &exchange, Call: &call, Chains: chains, Tenant: "t", Session: "s", Upstream: "u", Model: "m", Profile: history.Strict})
+	}
+	plain := fit(0)
+	for n := range 4 {
+		if p := fit(n); p.From < plain.From+n*100 || p.From > plain.From+n*140 || p.To != p.From {
+			t.Errorf("%d notes: %+v, without %+v", n, p, plain)
+		}
+	}
+	if from, to := e.Evicted("t", "s", chains); to != 0 {
+		t.Error(from, to)
+	}
+	e = engine(t, window(3000), nil)
+	k = &talk{session: "s"}
+	var plan Plan
+	_, plan = grow(t, e, k, 50, 60)
+	v2, err := wire.Acquire(wire.Chat, k.body(), wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v2.Release()
+	ep := newest(e, "s")
+	from, to := e.Evicted("t", "s", v2.ChainFrom(0, 0, nil))
+	if plan.Epoch == 0 || from <= 0 || to <= from || to > len(v2.Msgs) || to > ep.Cover {
+		t.Errorf("[%d, %d), %+v", from, to, plan)
+	}
+	if _, to := e.Evicted("t", "s", chains); to != 0 {
+		t.Error("another line", to)
+	}
+	if _, to := e.Evicted("u", "s", v2.ChainFrom(0, 0, nil)); to != 0 {
+		t.Error("another tenant", to)
+	}
+}
