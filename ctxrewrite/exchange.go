@@ -79,22 +79,37 @@ func (f *fit) noted(ep *Epoch) (n int) {
 	return n
 }
 
-// Evicted says which messages of a request, [from, to), an epoch that the session's last request had in front leaves out of what is
-// sent; none when that was another line of the conversation. chains are the agent's, after each message.
-func (e *Engine) Evicted(tenant, session string, chains []uint64) (from, to int) {
+// An Evicted is a run of messages, [From, To), that an epoch leaves out of what is sent, and the handle under which they are kept.
+type Evicted struct {
+	From, To int
+	Handle   string
+}
+
+// Evicted says which messages of a request the epochs leave out that the session's last request had in front, the first messages
+// first; none when that was another line of the conversation. chains are the agent's, after each message.
+func (e *Engine) Evicted(tenant, session string, chains []uint64) (all []Evicted) {
 	if session == "" || e.config.Load().Mode == Observe {
-		return 0, 0
+		return nil
 	}
 	conv, ok := e.sessions.byKey.Peek(store.Key{Tenant: tenant, Session: session})
 	if !ok {
-		return 0, 0
+		return nil
 	}
 	conv.mu.Lock()
 	defer conv.mu.Unlock()
+	var last *Epoch
 	for _, ep := range conv.epochs {
-		if n := ep.Cover; n > to && n <= len(chains) && len(ep.swaps) > 0 && ep.gaps.agent == chains[n-1] {
-			from, to = ep.Task+1, n
+		if n := ep.Cover; n > last.cover() && n <= len(chains) && len(ep.swaps) > 0 && ep.gaps.agent == chains[n-1] {
+			last = ep
 		}
 	}
-	return from, to
+	for ep := last; ep != nil; ep = ep.parent {
+		from := ep.Task + 1
+		if ep.parent != nil {
+			from = ep.parent.Cover
+		}
+		all = append(all, Evicted{from, ep.Cover, ep.digest.Span()})
+	}
+	slices.Reverse(all)
+	return all
 }

@@ -130,8 +130,8 @@ func TestNotesCount(t *testing.T) {
 			t.Errorf("%d notes: %+v, without %+v", n, p, plain)
 		}
 	}
-	if from, to := e.Evicted("t", "s", chains); to != 0 {
-		t.Error(from, to)
+	if all := e.Evicted("t", "s", chains); all != nil {
+		t.Error(all)
 	}
 	e = engine(t, window(3000), nil)
 	k = &talk{session: "s"}
@@ -143,14 +143,20 @@ func TestNotesCount(t *testing.T) {
 	}
 	defer v2.Release()
 	ep := newest(e, "s")
-	from, to := e.Evicted("t", "s", v2.ChainFrom(0, 0, nil))
-	if plan.Epoch == 0 || from <= 0 || to <= from || to > len(v2.Msgs) || to > ep.Cover {
-		t.Errorf("[%d, %d), %+v", from, to, plan)
+	all := e.Evicted("t", "s", v2.ChainFrom(0, 0, nil))
+	if len(all) < 2 || all[0].From != ep.Task+1 || all[len(all)-1].To > ep.Cover || plan.Epoch == 0 {
+		t.Fatalf("%+v, %+v", all, plan)
 	}
-	if _, to := e.Evicted("t", "s", chains); to != 0 {
-		t.Error("another line", to)
+	for i, x := range all {
+		c, err := e.Content(t.Context(), "t", x.Handle)
+		if first := v2.Raw(v2.Msgs[x.From].Span); err != nil || !bytes.Contains(c.Body, first) || i > 0 && x.From != all[i-1].To {
+			t.Errorf("%+v: %v", x, err)
+		}
 	}
-	if _, to := e.Evicted("u", "s", v2.ChainFrom(0, 0, nil)); to != 0 {
-		t.Error("another tenant", to)
+	if all := e.Evicted("t", "s", chains); all != nil {
+		t.Error("another line", all)
+	}
+	if all := e.Evicted("u", "s", v2.ChainFrom(0, 0, nil)); all != nil {
+		t.Error("another tenant", all)
 	}
 }

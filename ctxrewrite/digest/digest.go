@@ -103,6 +103,14 @@ func (d *Digest) Tokens() int {
 	return d.tokens
 }
 
+// Span is the handle of the messages that were left out last, "" for none.
+func (d *Digest) Span() string {
+	if n := len(d.state.Spans); n > 0 {
+		return d.state.Spans[n-1]
+	}
+	return ""
+}
+
 // Dropped lists rules that were over budget, as plain text: a warning for the agent's operator.
 func (d *Digest) Dropped() []string {
 	if d == nil {

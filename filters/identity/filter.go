@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 
 	"github.com/trapgate/trapgate/filters"
 	"github.com/trapgate/trapgate/internal/wire"
@@ -18,6 +19,7 @@ type Filter struct {
 	names  *namer
 	tables *tables
 	seed   uint64
+	users  atomic.Pointer[UserSource]
 }
 
 var _ filters.Filter = (*Filter)(nil)
@@ -39,7 +41,12 @@ func (f *Filter) Open(_ context.Context, x *filters.Exchange) (filters.Stream, e
 	h.read(x.Fields)
 	id := &x.Identity
 	id.Tenant = f.tenantOf(x, &h)
-	id.User = cleanHint(h[ownUser])
+	users := f.userSource()
+	if users.Set() {
+		id.User = users.Of(x)
+	} else {
+		id.User = cleanHint(h[ownUser])
+	}
 	id.Class = strings.ToLower(cleanHint(h[ownClass]))
 	kind := known(h[userAgent])
 	switch {
@@ -57,7 +64,7 @@ func (f *Filter) Open(_ context.Context, x *filters.Exchange) (filters.Stream, e
 		return nil, nil
 	}
 	s := streams.Get().(*stream)
-	s.f, s.x, s.claim, s.kind = f, x, c, kind
+	s.f, s.x, s.claim, s.kind, s.said = f, x, c, kind, !users.Set()
 	if kind == nil {
 		s.kind = &unknown
 	}

@@ -17,6 +17,7 @@ type stream struct {
 
 	claim
 	kind     *agentKind
+	said     bool // the user is what the agent says it is
 	headOnly bool
 	failed   bool
 	closed   bool
@@ -100,7 +101,7 @@ func (s *stream) ask(q *query, x *filters.Exchange) {
 	v, f := x.View, s.f
 	q.claim, q.id, q.retried, q.always, q.view = s.claim, x.ID, x.Identity.Retry, s.kind.tools, v
 	user, root := bodyUser(v)
-	if x.Identity.User == "" {
+	if s.said && x.Identity.User == "" {
 		x.Identity.User = user
 	}
 	if q.session == "" {

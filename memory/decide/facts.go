@@ -1,0 +1,364 @@
+package decide
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trapgate/trapgate/memory/record"
+)
+
+// Any is the Predicate of a Fact that Closes every fact of its subject whose object has the words of its Object.
+const Any = "*"
+
+// A reader reads the facts of one message.
+type reader struct {
+	m       *Message
+	text    string
+	lex     *lexicon
+	out     Decision
+	times   []dated
+	telling bool    // "remember the following:" went before
+	all     []token // of the text
+	toks    []token // of the sentence
+	found   []*pattern
+	cut     []span // sentences that ask to forget
+
+	may, mayBuffer []*pattern // those that begin with a capture and may match in the sentence; nil: not looked for yet
+}
+
+// A hit is a match of a pattern.
+type hit struct {
+	p          *pattern
+	start, end int // tokens; start is -1 where the subject stands before the sentence's "and"
+	caps       []capture
+	self       string
+}
+
+const maxFacts = 24
+
+func (r *reader) read(times []dated) {
+	r.times = times
+	markAdverbs(r.all, r.lex)
+	for _, own := range ownWords(r.text, r.lex) {
+		sentences(r.text, own.from, own.to, func(start, end int) {
+			if len(r.out.Facts) < maxFacts {
+				r.sentence(start, end)
+			}
+		})
+	}
+}
+
+func (r *reader) sentence(start, end int) {
+	from, _ := slices.BinarySearchFunc(r.all, start, func(t token, at int) int { return t.start - at })
+	to := from
+	for to < len(r.all) && r.all[to].end <= end {
+		to++
+	}
+	r.toks, r.may = r.all[from:to:to], nil
+	if len(r.toks) < 2 || len(r.toks) > 400 {
+		return
+	}
+	quote := strings.TrimSpace(r.text[start:end])
+	question := strings.HasSuffix(quote, "?") || strings.HasSuffix(quote, "？") || strings.HasPrefix(quote, "¿")
+	hits := r.hits(question)
+	if len(hits) == 0 {
+		r.tell(quote, question)
+		return
+	}
+	before := len(r.out.Facts)
+	for i := range hits {
+		if class := hits[i].p.rule.class; class != Told {
+			r.fact(&hits[i], quote)
+		}
+	}
+	specific, asked := len(r.out.Facts) > before, len(r.out.Forget)
+	for i := range hits {
+		if hits[i].p.rule.class == Told {
+			r.told(&hits[i], quote, specific)
+		}
+	}
+	if len(r.out.Forget) > asked { // to keep the request would be to keep what it names
+		r.out.Facts = r.out.Facts[:before]
+		r.cut = append(r.cut, span{start, end})
+	}
+}
+
+// left is the text without the sentences that ask to forget something.
+func (r *reader) left() string {
+	var b strings.Builder
+	at := 0
+	for _, s := range r.cut {
+		b.WriteString(r.text[at:s.from])
+		at = s.to
+	}
+	b.WriteString(r.text[at:])
+	return strings.TrimSpace(b.String())
+}
+
+// tell is for the sentences of a list that "remember the following:" introduced.
+func (r *reader) tell(quote string, question bool) {
+	head := r.toks[0].norm
+	if strings.HasSuffix(quote, ":") && (head == "remember" || head == "note" || head == "please" || head == "keep" || head == "save") {
+		r.telling, r.out.Remember = r.lead(), r.lead() || r.out.Remember
+	} else if r.telling && !question {
+		r.add(Fact{Predicate: "told", Class: Told, Object: strings.TrimLeft(quote, "-*• "), Quote: quote, Importance: 0.9})
+	}
+}
+
+func (r *reader) lead() bool {
+	return slices.ContainsFunc(r.toks, func(t token) bool {
+		return t.norm == "remember" || t.norm == "note" || t.norm == "memory" || t.norm == "mind"
+	})
+}
+
+// hits are the matches in the sentence that do not overlap, those of earlier rules before those of later ones.
+func (r *reader) hits(question bool) (out []hit) {
+	m := matcher{text: r.text, toks: r.toks, lex: r.lex}
+	subject, hedged := "", false
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.mark && t.norm != "'" && t.norm != "-" {
+			hedged = hedged && t.norm == ","
+			continue
+		}
+		begin := i == 0 || r.toks[i-1].mark || r.lex.conjunctions[r.toks[i-1].norm] || r.opened(i)
+		out = r.at(&m, out, i, begin, question, hedged)
+		if begin && i > 0 && subject != "" && !hedged && t.norm != subject { // "I moved to Rome and | joined Fiat"
+			m.hidden = subject
+			out = r.at(&m, out, i-1, false, question, false)
+			m.hidden = ""
+		}
+		switch {
+		case t.norm == "i" || t.norm == "we":
+			subject = t.norm
+		case r.lex.hedges[t.norm] && !(i > 0 && r.toks[i-1].norm == "i" && (t.norm == "said" || t.norm == "told")):
+			hedged = true
+		}
+	}
+	slices.SortStableFunc(out, func(a, b hit) int { return a.start - b.start })
+	return out
+}
+
+// opened reports whether only words that open a sentence stand before token i: "oh actually", "btw".
+func (r *reader) opened(i int) bool {
+	if i > 4 {
+		return false
+	}
+	for _, t := range r.toks[:i] {
+		if !t.mark && !t.adverb && !r.lex.labels[t.norm] && !r.lex.openers[t.norm] {
+			return false
+		}
+	}
+	return true
+}
+
+// at tries the patterns that can begin at token i.
+func (r *reader) at(m *matcher, out []hit, i int, begin, question, hedged bool) []hit {
+	word := r.toks[i].norm
+	from := i
+	if m.hidden != "" {
+		word = m.hidden
+		m.toks = r.toks[i+1:]
+		from = -1
+		defer func() { m.toks = r.toks }()
+	}
+	opened := m.hidden == "" && r.opened(i)
+	r.found = r.lex.patterns.find(r.found[:0], m, from, word)
+	if opened {
+		r.found = r.loose(r.found)
+	}
+	if len(r.found) > 0 {
+		for k, p := range r.found {
+			asked := question && (!p.rule.query || p.first && word == "remember") // "remember when we met?" asks
+			if asked || hedged && !p.rule.query || p.first && !opened || slices.Contains(r.found[:k], p) {
+				continue
+			}
+			end, ok := m.match(p, from)
+			if !ok {
+				continue
+			}
+			h := hit{p: p, start: from, end: end, caps: slices.Clone(m.caps), self: m.self}
+			if m.hidden != "" {
+				for k := range h.caps {
+					h.caps[k].from += i + 1
+					h.caps[k].to += i + 1
+				}
+				h.start, h.end = i, end+i+1
+			}
+			if r.valid(&h) {
+				out = admit(out, h)
+			}
+		}
+	}
+	return out
+}
+
+// loose appends the patterns that begin with a capture, if the sentence has what has to follow it.
+func (r *reader) loose(out []*pattern) []*pattern {
+	if r.may == nil {
+		r.may = append(r.mayBuffer[:0], nil)[:0]
+		for i := 1; i < len(r.toks); i++ {
+			r.may = append(r.may, r.lex.patterns.loose[r.toks[i].norm]...)
+		}
+		r.mayBuffer = r.may
+	}
+	return append(out, r.may...)
+}
+
+// admit adds a hit unless one of an earlier rule stands over the same words, and takes out those of later rules.
+func admit(out []hit, h hit) []hit {
+	if h.p.rule.class == Told {
+		for i := range out {
+			if out[i].p.rule.class == Told {
+				return out
+			}
+		}
+		return append(out, h)
+	}
+	for i := range out {
+		o := &out[i]
+		if o.p.rule.class == Told || h.end <= o.start || o.end <= h.start {
+			continue
+		}
+		if o.p.rule.order < h.p.rule.order || o.p.rule == h.p.rule && o.end-o.start >= h.end-h.start {
+			return out
+		}
+	}
+	out = slices.DeleteFunc(out, func(o hit) bool {
+		return o.p.rule.class != Told && h.end > o.start && o.end > h.start
+	})
+	return append(out, h)
+}
+
+// told handles "remember ..." and "forget ...".
+func (r *reader) told(h *hit, quote string, specific bool) {
+	object, ok := r.object(h)
+	if !ok {
+		return
+	}
+	if h.p.rule.predicate == "forget" {
+		if object != "" {
+			r.out.Forget = append(r.out.Forget, object)
+		}
+		return
+	}
+	r.out.Remember = true
+	if first := strings.ToLower(object + " "); !specific && !strings.HasPrefix(first, "to ") && !strings.HasPrefix(first, "when ") {
+		r.add(Fact{Predicate: "told", Class: Told, Object: object, Quote: quote, Importance: 0.9})
+	}
+}
+
+// fact turns a hit into facts.
+func (r *reader) fact(h *hit, quote string) {
+	rule := h.p.rule
+	f := Fact{Class: rule.class, Single: rule.single, Quote: quote, Closes: h.p.close, Importance: importance[rule.class]}
+	f.Subject, f.Predicate = r.subject(h), r.predicate(h)
+	object, ok := r.object(h)
+	if !ok && !h.p.close {
+		return
+	}
+	old := r.captured(h, "old")
+	if h.p.close || old != "" || r.corrects() {
+		f.Class, f.Importance = Correction, 0.9
+	}
+	if old != "" && !f.Single && rule.predicate != "prefers" {
+		r.add(Fact{Subject: f.Subject, Predicate: Any, Object: old, Closes: true, Class: Correction, Quote: quote, Importance: 0.9})
+	}
+	if rule.predicate == Any {
+		r.ended(f, h, object)
+		return
+	}
+	r.validity(&f)
+	if role := r.captured(h, "role"); role != "" && rule.predicate == "works_at" {
+		job := f
+		job.Predicate, job.Object = "job", role
+		r.add(job)
+	}
+	objects := []string{object}
+	if rule.list && object != "" {
+		objects = r.list(h)
+	}
+	for _, o := range objects {
+		g := f
+		g.Object = o
+		r.refine(h, &g)
+		r.add(g)
+	}
+}
+
+// ended closes whatever has the object, and says so in a fact of its own: "no_longer" "drink coffee".
+func (r *reader) ended(f Fact, h *hit, object string) {
+	if object == "" {
+		return
+	}
+	r.validity(&f)
+	verb := r.captured(h, "verb")
+	for _, o := range r.list(h) {
+		g := f
+		g.Object = o
+		r.add(g)
+		g.Predicate, g.Closes, g.To = "no_longer", false, time.Time{}
+		g.Object = strings.TrimSpace(verb + " " + o)
+		r.add(g)
+	}
+}
+
+var importance = map[Class]float32{Identity: 0.8, Preference: 0.6, Settled: 0.7, Deadline: 0.7, Correction: 0.9, Told: 0.9}
+
+func (r *reader) corrects() bool {
+	return slices.ContainsFunc(r.toks, func(t token) bool {
+		return t.norm == "actually" || t.norm == "correction" || t.norm == "instead" || t.norm == "longer"
+	})
+}
+
+// validity sets when a fact holds: from or until when it was said, or the one date that the sentence gives.
+func (r *reader) validity(f *Fact) {
+	f.From = r.m.At
+	if f.Closes {
+		f.To = r.m.At
+	}
+	var found *record.Interval
+	n := 0
+	for i := range r.times {
+		if r.times[i].start >= r.toks[0].start && r.times[i].end <= r.toks[len(r.toks)-1].end {
+			found = &r.times[i].Interval
+			n++
+		}
+	}
+	switch base, _, _ := strings.Cut(f.Predicate, ":"); base {
+	case "lives_in", "works_at", "job", "status", "uses", Any, "no_longer", "car", "diet":
+		if n == 1 && !found.From.IsZero() {
+			f.From = found.From
+			if f.Closes {
+				f.To = found.From
+			}
+		}
+	}
+}
+
+func (r *reader) add(f Fact) {
+	if f.Subject == "" {
+		f.Subject = r.speaker()
+	}
+	if f.From.IsZero() {
+		f.From = r.m.At
+	}
+	if f.Object == "" && !f.Closes || strings.Contains(f.Object, Placeholder) || len(r.out.Facts) >= maxFacts {
+		return
+	}
+	for i := range r.out.Facts {
+		o := &r.out.Facts[i]
+		if o.Subject == f.Subject && o.Predicate == f.Predicate && o.Object == f.Object && o.Closes == f.Closes {
+			return
+		}
+	}
+	r.out.Facts = append(r.out.Facts, f)
+}
+
+func (r *reader) speaker() string {
+	if r.m.Speaker != "" {
+		return strings.ToLower(r.m.Speaker)
+	}
+	return "user"
+}

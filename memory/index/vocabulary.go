@@ -1,0 +1,188 @@
+package index
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// A vocabulary is the terms of the records, where they occur, and which have a run of letters in common. A term that no record has any
+// more is removed.
+type vocabulary struct {
+	numbers map[string]uint32
+	lists   []list
+	unused  []uint32
+	grams   map[uint64][]uint32
+}
+
+// A list is where a term occurs, by slot.
+type list struct {
+	term  string
+	posts []posting
+}
+
+func newVocabulary() vocabulary {
+	return vocabulary{numbers: map[string]uint32{}, grams: map[uint64][]uint32{}}
+}
+
+func (v *vocabulary) number(term string) uint32 {
+	n, ok := v.numbers[term]
+	if ok {
+		return n
+	}
+	if k := len(v.unused); k > 0 {
+		n = v.unused[k-1]
+		v.unused = v.unused[:k-1]
+	} else {
+		n = uint32(len(v.lists))
+		if n >= most {
+			return none
+		}
+		v.lists = append(v.lists, list{})
+	}
+	v.lists[n].term = term
+	v.numbers[term] = n
+	eachGram(term, func(g uint64) {
+		if l := v.grams[g]; len(l) == 0 || l[len(l)-1] != n { // a gram may occur twice in a term
+			v.grams[g] = append(l, n)
+		}
+	})
+	return n
+}
+
+// enter adds a record's terms to the lists and returns them counted.
+func (v *vocabulary) enter(slot uint32, terms []string) []posting {
+	var few [64]uint32
+	numbers := few[:0]
+	for _, t := range terms {
+		if n := v.number(t); n != none {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	distinct := 0
+	for i, n := range numbers {
+		if i == 0 || n != numbers[i-1] {
+			distinct++
+		}
+	}
+	own := make([]posting, 0, distinct)
+	for i := 0; i < len(numbers); {
+		j := i + 1
+		for j < len(numbers) && numbers[j] == numbers[i] {
+			j++
+		}
+		own = append(own, post(numbers[i], j-i))
+		v.insert(numbers[i], post(slot, j-i))
+		i = j
+	}
+	return own
+}
+
+func (v *vocabulary) insert(term uint32, p posting) {
+	l := &v.lists[term].posts
+	at := len(*l)
+	if at > 0 && (*l)[at-1].of() > p.of() {
+		at, _ = slices.BinarySearch(*l, p)
+	}
+	if at == len(*l) {
+		*l = append(*l, p)
+		return
+	}
+	*l = slices.Insert(*l, at, p)
+}
+
+// leave takes a record's terms from the lists.
+func (v *vocabulary) leave(slot uint32, terms []posting) {
+	for _, t := range terms {
+		n := t.of()
+		l := &v.lists[n]
+		if at, _ := slices.BinarySearch(l.posts, posting(slot<<8)); at < len(l.posts) && l.posts[at].of() == slot {
+			l.posts = slices.Delete(l.posts, at, at+1)
+		}
+		if len(l.posts) > 0 {
+			continue
+		}
+		eachGram(l.term, func(g uint64) {
+			if v.grams[g] = without(v.grams[g], n); len(v.grams[g]) == 0 {
+				delete(v.grams, g)
+			}
+		})
+		delete(v.numbers, l.term)
+		*l = list{}
+		v.unused = append(v.unused, n)
+	}
+}
+
+// Runs of letters that make words alike.
+const shortGram, longGram = 3, 5
+
+// eachGram calls f with a hash of each run of 3 to 5 bytes of a term, with its borders marked.
+func eachGram(term string, f func(uint64)) {
+	var room [longestWord + 8]byte
+	b := append(append(append(room[:0], '<'), term[:min(len(term), longestWord)]...), '>')
+	for n := shortGram; n <= longGram; n++ {
+		for i := 0; i+n <= len(b); i++ {
+			f(xxh3.Hash(b[i : i+n]))
+		}
+	}
+}
+
+// An analysis is what a text is to the index.
+type analysis struct {
+	terms  []string // of all words that say something, in order
+	traits traits
+}
+
+var analysed = sync.Pool{New: func() any { return new(analysis) }}
+
+func (a *analysis) length() uint16 { return uint16(min(len(a.terms), 1<<16-1)) }
+
+func (a *analysis) read(s *stemmer, text string) {
+	a.terms, a.traits = a.terms[:0], 0
+	words(text, func(w []byte) {
+		a.traits |= traitsOf[string(w)]
+		if w[0] <= '9' && w[0] >= '0' {
+			a.traits |= number
+		}
+		if t := s.of(w); t != "" {
+			a.terms = append(a.terms, t)
+		}
+	})
+	if names(text) {
+		a.traits |= proper
+	}
+	if asks(text) {
+		a.traits |= question
+	}
+}
+
+// Terms are what the words of a text are indexed under, in their order, with repetitions, without words that say nothing.
+func Terms(text string) []string {
+	var a analysis
+	var s stemmer
+	a.read(&s, text)
+	return a.terms
+}
+
+// Grams are hashes of the runs of letters of a text's words, each once.
+func Grams(text string) []uint64 {
+	seen := map[uint64]bool{}
+	var grams []uint64
+	for _, t := range Terms(text) {
+		eachGram(t, func(g uint64) {
+			if !seen[g] {
+				seen[g] = true
+				grams = append(grams, g)
+			}
+		})
+	}
+	return grams
+}
+
+func day(t time.Time) int32 {
+	_, zone := t.Zone()
+	return int32((t.Unix() + int64(zone)) / 86400)
+}
