@@ -56,7 +56,7 @@ func (e *Engine) background(ctx context.Context, conv *conversation, ep *Epoch, 
 		conv.mu.Lock()
 		defer conv.mu.Unlock()
 		delete(conv.building, behind)
-		if built {
+		if built && !e.guards.of(conv.key.Tenant).says(ep.Text) {
 			conv.add(ep)
 		}
 	}()
@@ -217,6 +217,7 @@ func (c *conversation) numbered() int {
 // options are the pins and budgets for this request's window.
 func (f *fit) options() *digest.Options {
 	o := digest.ForWindow(f.unscaled(f.usable))
+	o.Forgotten = f.e.guards.of(f.r.Tenant).says
 	o.Pin, o.Protected, o.Patterns = slices.Concat(f.r.Pins, f.conv.pins), f.c.Pins.Tools, f.c.Pins.Patterns
 	if p := f.c.Pins.Budget; p > 0 {
 		o.PinBudget = f.unscaled(f.tokens(p))

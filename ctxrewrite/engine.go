@@ -39,6 +39,7 @@ type Engine struct {
 	builds      chan struct{} // a place for each build under way
 	running     sync.WaitGroup
 	counts      counts
+	guards      guards
 }
 
 // A compiled is a configuration ready for use.

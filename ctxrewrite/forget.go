@@ -1,35 +1,72 @@
 package ctxrewrite
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/trapgate/trapgate/ctxrewrite/store"
 )
 
+// A Forgotten says what a tenant wants nothing to be kept of.
+type Forgotten struct {
+	// Texts are found by any seven words of theirs in a row, a shorter one as a whole.
+	Texts []string
+	// Words are found where all of them are.
+	Words []string
+	// Sessions are forgotten as a whole.
+	Sessions []string
+}
+
 // Forget removes what was made from texts of a tenant, or shows them: epochs, rules and cuts, and contents that left requests. The
-// next request of such a conversation finds other bytes in front, once. A text is found in whatever case, spacing and escaping; of
-// one of several sentences, each of at least three words. It returns how many entries went.
+// next request of such a conversation finds other bytes in front, once. It returns how many entries went.
 //
-// What the agent still sends in its own history is the agent's: it is not touched.
-func (e *Engine) Forget(ctx context.Context, tenant string, texts []string) (removed int, err error) {
-	var parts [][]byte
-	for _, text := range texts {
-		parts = append(parts, needles(text)...)
-	}
-	if tenant == "" || len(parts) == 0 {
+// What the agent still sends in its own history is the agent's: it is not touched. But from now on nothing of it is quoted when it is
+// left out of a request, and nothing is kept under a handle.
+func (e *Engine) Forget(ctx context.Context, tenant string, f Forgotten) (removed int, err error) {
+	if tenant == "" {
 		return 0, nil
 	}
-	says := func(text []byte) bool {
-		words := wordsOf(text)
-		return slices.ContainsFunc(parts, func(part []byte) bool { return bytes.Contains(words, part) })
+	note := noteOf(f.Texts, f.Words)
+	if note != nil {
+		e.guards.add(tenant, note)
+		identity := note[1:]
+		if _, perr := e.store.PutNote(ctx, store.Key{Tenant: tenant, Session: forgottenSession}, nameOf(store.NoteForgotten, identity), note); perr != nil {
+			err = perr
+		}
 	}
-	e.running.Wait() // what is being stored is there then
-	e.sessions.forget(tenant, says)
-	return e.store.Purge(ctx, tenant, says)
+	// What is made from now on has nothing of it, and what is being made is looked at again when it is stored.
+	for _, session := range f.Sessions {
+		key := store.Key{Tenant: tenant, Session: session}
+		e.sessions.byKey.Remove(key)
+		err = errors.Join(err, e.store.Forget(ctx, key))
+	}
+	if note == nil {
+		return 0, err
+	}
+	only := &forgotten{}
+	only.add(note)
+	e.sessions.forget(tenant, only.says)
+	removed, perr := e.purge(ctx, tenant, only)
+	return removed, errors.Join(err, perr)
+}
+
+func (e *Engine) purge(ctx context.Context, tenant string, what *forgotten) (removed int, err error) {
+	return e.store.Purge(ctx, tenant, func(text []byte) bool {
+		return (len(text) == 0 || text[0] != store.NoteForgotten) && what.says(text)
+	})
+}
+
+// again purges what was stored while its tenant asked to forget it.
+func (e *Engine) again(ctx context.Context, tenant string, stored ...[]byte) {
+	guard := e.guards.of(tenant)
+	if !slices.ContainsFunc(stored, guard.says) {
+		return
+	}
+	if _, err := e.purge(ctx, tenant, guard); err != nil {
+		e.log.Error("context: something that was to be forgotten is still stored", "err", err)
+	}
 }
 
 // forget drops from memory what says the text.
@@ -63,55 +100,6 @@ func (c *conversation) orphan(ep *Epoch, says func([]byte) bool) bool {
 		}
 	}
 	return false
-}
-
-// A sentence of a longer text has so many words, or letters, at least to be looked for alone.
-const (
-	leastWords   = 3
-	leastLetters = 12
-)
-
-// needles are what is looked for: the whole text, and its sentences.
-func needles(text string) (all [][]byte) {
-	if words := wordsOf([]byte(text)); len(words) > 2 {
-		all = append(all, words)
-	}
-	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".!?\n\r;。！？", r) }) {
-		if words := wordsOf([]byte(part)); bytes.Count(words, []byte{' '}) > leastWords || utf8.RuneCount(words) > leastLetters+2 {
-			all = append(all, words)
-		}
-	}
-	return all
-}
-
-// wordsOf is a text's letters and digits in lower case, each word between single spaces, with one in front and one behind. JSON
-// escapes, of whatever depth, are read as what they stand for, so that a text is found inside a string inside a string.
-func wordsOf(text []byte) []byte {
-	out := make([]byte, 1, len(text)+2)
-	out[0] = ' '
-	for i := 0; i < len(text); {
-		if text[i] == '\\' {
-			r, n := escaped(text[i:])
-			out, i = appendWord(out, r), i+n
-			continue
-		}
-		r, n := utf8.DecodeRune(text[i:])
-		out, i = appendWord(out, r), i+n
-	}
-	if out[len(out)-1] != ' ' {
-		out = append(out, ' ')
-	}
-	return out
-}
-
-func appendWord(out []byte, r rune) []byte {
-	switch {
-	case unicode.IsLetter(r) || unicode.IsDigit(r):
-		return utf8.AppendRune(out, unicode.ToLower(r))
-	case r == '\'' || r == '’' || out[len(out)-1] == ' ': // an apostrophe divides no word
-		return out
-	}
-	return append(out, ' ')
 }
 
 // escaped reads backslashes and what they stand in front of.

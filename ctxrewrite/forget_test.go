@@ -12,7 +12,7 @@ import (
 )
 
 // A text is found wherever it was put: in other case and spacing, in strings inside of strings, and by one of its sentences.
-func TestNeedles(t *testing.T) {
+func TestForgottenTexts(t *testing.T) {
 	t.Parallel()
 	nested := func(text string, depth int) string {
 		for range depth {
@@ -35,27 +35,40 @@ func TestNeedles(t *testing.T) {
 		{nested("before "+secret+" behind", 1), true},
 		{nested(secret, 4), true},
 		{strings.ReplaceAll(nested(secret, 1), "ü", `\u00fc`), true},
-		{"it says: he told me that on monday", true},
+		{"- My brother's code is zebra-41 in C:…", true}, // as a digest quotes it
+		{"it says: zürich he told me that on monday", true},
 		{"She told me that on Tuesday.", false},
 		{"Ok.", false},
-		{"zebra-41", false}, // a part of a sentence is nobody's to know
+		{"zebra-41", false}, // less than seven words are nobody's to know
+		{"the lamp, of Bruges and of Ghent", true},
+		{"the lamp of Bruges", false},
+		{"say: fine!", true},
+		{"refined", false},
+		{"我的密码是四十一号", true},
 	} {
-		words, found := wordsOf([]byte(c.in)), false
-		for _, part := range needles(secret) {
-			found = found || bytes.Contains(words, part)
-		}
-		if found != c.want {
-			t.Errorf("%q: %v", c.in, found)
+		f := &forgotten{}
+		f.add(noteOf([]string{secret, "Fine.", "他说我的密码是四十一"}, []string{"lamp", "Ghent"}))
+		if f.says([]byte(c.in)) != c.want {
+			t.Errorf("%q: %v", c.in, !c.want)
 		}
 	}
-	if all := needles(" .\n"); len(all) != 0 {
-		t.Errorf("nothing is %q", all)
+	if note := noteOf([]string{" .\n"}, nil); note != nil {
+		t.Errorf("nothing is %q", note)
 	}
 }
 
-func FuzzNeedles(f *testing.F) {
-	f.Add("He told me. It is \\u00e9 \\n so \\")
-	f.Fuzz(func(t *testing.T, text string) {
+func FuzzForgotten(f *testing.F) {
+	f.Add("He told me. It is \\u00e9 \\n so \\", []byte("f\x05\x01abcdefgh"))
+	f.Fuzz(func(t *testing.T, text string, note []byte) {
+		g := &forgotten{}
+		if len(note) > 0 {
+			g.add(note)
+		}
+		if made := noteOf([]string{text}, nil); made != nil {
+			if g.add(made); !g.says([]byte(text)) {
+				t.Errorf("%q is not found in itself", text)
+			}
+		}
 		if !json.Valid([]byte(`"` + text + `"`)) {
 			return
 		}
@@ -79,29 +92,48 @@ func TestForget(t *testing.T) {
 	if !bytes.Contains(out, []byte(rule)) || e.sessions.byKey.Len() != 1 {
 		t.Fatal("there is nothing to forget")
 	}
-	if n, err := e.Forget(t.Context(), "other", []string{rule}); n != 0 || err != nil {
+	if n, err := e.Forget(t.Context(), "other", Forgotten{Texts: []string{rule}}); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	n, err := e.Forget(t.Context(), "t", []string{rule})
+	n, err := e.Forget(t.Context(), "t", Forgotten{Texts: []string{rule}})
 	if n == 0 || err != nil {
 		t.Fatal(n, err)
 	}
-	all, err := kept.Epochs(t.Context(), store.Key{Tenant: "t", Session: "s"})
-	for _, ep := range all {
-		if bytes.Contains(ep, []byte(rule)) || err != nil {
-			t.Errorf("an epoch still has it: %v", err)
+	check := func(e *Engine) {
+		t.Helper()
+		all, err := kept.Epochs(t.Context(), store.Key{Tenant: "t", Session: "s"})
+		for _, ep := range all {
+			if bytes.Contains(ep, []byte("K000004")) || err != nil {
+				t.Errorf("an epoch still has it: %v", err)
+			}
+		}
+		for _, ep := range e.sessions.byKey.Values()[0].epochs {
+			if bytes.Contains(ep.Text, []byte("K000004")) {
+				t.Error("an epoch in memory still has it")
+			}
+			if c, err := e.Content(t.Context(), "t", ep.digest.Span()); err == nil && bytes.Contains(c.Body, []byte("K000004")) {
+				t.Error("a content still has it")
+			}
 		}
 	}
-	for _, ep := range e.sessions.byKey.Values()[0].epochs {
-		if bytes.Contains(ep.Text, []byte(rule)) {
-			t.Error("an epoch in memory still has it")
-		}
-	}
-	if n, err := e.Forget(t.Context(), "t", []string{rule}); n != 0 || err != nil {
+	check(e)
+	if n, err := e.Forget(t.Context(), "t", Forgotten{Texts: []string{rule}}); n != 0 || err != nil {
 		t.Error("again:", n, err)
 	}
-	if _, plan := grow(t, e, k, 1, 60); plan.Action != Rewrite {
-		t.Errorf("the conversation cannot go on: %+v", plan)
+	// The agent still sends it, also to a later process.
+	for range 2 {
+		out, plan := grow(t, e, k, 3, 60)
+		if plan.Action != Rewrite || bytes.Contains(out, []byte("K000004")) || !bytes.Contains(out, []byte("K000006")) {
+			t.Errorf("%+v\n%.2000s", plan, out)
+		}
+		check(e)
+		e = engine(t, window(3000), kept)
+	}
+	if _, err := e.Forget(t.Context(), "t", Forgotten{Sessions: []string{"s"}}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := e.Sessions(t.Context(), "t"); len(all) != 0 || err != nil {
+		t.Error(all, err)
 	}
 }
 

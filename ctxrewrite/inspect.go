@@ -46,9 +46,11 @@ func (e *Engine) InMemory() int { return e.sessions.byKey.Len() }
 // Sessions lists what is kept, the session used last first; tenant "" means all.
 func (e *Engine) Sessions(ctx context.Context, tenant string) ([]SessionInfo, error) {
 	all, err := e.store.Sessions(ctx, tenant)
-	out := make([]SessionInfo, len(all))
-	for i, s := range all {
-		out[i] = SessionInfo{s.Tenant, s.Session, s.Epochs, s.Contents, s.Bytes, s.Used}
+	out := make([]SessionInfo, 0, len(all))
+	for _, s := range all {
+		if s.Session != forgottenSession {
+			out = append(out, SessionInfo{s.Tenant, s.Session, s.Epochs, s.Contents, s.Bytes, s.Used})
+		}
 	}
 	return out, err
 }

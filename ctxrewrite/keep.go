@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/trapgate/trapgate/ctxrewrite/digest"
@@ -65,7 +66,9 @@ func (f *fit) read() (epochs, notes [][]byte, err error) {
 	if epochs, err = f.e.store.Epochs(ctx, f.conv.key); err != nil {
 		return nil, nil, err
 	}
-	notes, err = f.e.store.Notes(ctx, f.conv.key)
+	if notes, err = f.e.store.Notes(ctx, f.conv.key); err == nil {
+		err = f.e.guarded(ctx, f.conv.key.Tenant)
+	}
 	return epochs, notes, err
 }
 
@@ -89,6 +92,7 @@ func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
 		return ep
 	}
 	stands, err := e.store.PutEpoch(ctx, key, ep.id(), record)
+	e.again(ctx, key.Tenant, append(bodies(contents), record)...)
 	if err != nil {
 		e.log.Warn("context: an epoch could not be stored", "session", key.Session, "err", err)
 		return ep
@@ -106,7 +110,9 @@ func (e *Engine) settle(key store.Key, ep *Epoch, off []digest.Offload) *Epoch {
 
 // keep stores contents beside the path.
 func (e *Engine) keep(key store.Key, contents []store.Content) {
-	if key.Session == "" || e.config.Load().Mode == Observe {
+	guard := e.guards.of(key.Tenant)
+	contents = slices.DeleteFunc(contents, func(c store.Content) bool { return guard.says(c.Body) })
+	if len(contents) == 0 || key.Session == "" || e.config.Load().Mode == Observe {
 		return // nobody's, or nobody's request
 	}
 	e.running.Go(func() {
@@ -115,7 +121,15 @@ func (e *Engine) keep(key store.Key, contents []store.Content) {
 		if err := e.store.PutContents(ctx, key, contents); err != nil {
 			e.log.Warn("context: contents that left a request could not be stored", "session", key.Session, "err", err)
 		}
+		e.again(ctx, key.Tenant, bodies(contents)...)
 	})
+}
+
+func bodies(contents []store.Content) (all [][]byte) {
+	for i := range contents {
+		all = append(all, contents[i].Body)
+	}
+	return all
 }
 
 // id is what an epoch is stored under: epochs of one cover differ in the agent's rules.

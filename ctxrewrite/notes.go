@@ -19,15 +19,19 @@ func (e *Engine) note(key store.Key, identity, note []byte, other func(stands []
 	e.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 		defer cancel()
-		stands, err := e.store.PutNote(ctx, key, xxh3.HashSeed(identity, uint64(note[0])), note)
+		stands, err := e.store.PutNote(ctx, key, nameOf(note[0], identity), note)
 		switch {
 		case err != nil:
 			e.log.Warn("context: a note for later processes could not be stored", "session", key.Session, "err", err)
 		case other != nil && string(stands) != string(note):
 			other(stands)
 		}
+		e.again(ctx, key.Tenant, note)
 	})
 }
+
+// nameOf is what a note of a kind is stored under.
+func nameOf(kind byte, identity []byte) uint64 { return xxh3.HashSeed(identity, uint64(kind)) }
 
 // Note stores a note of a session beside the path; nothing is stored while the engine only observes.
 func (e *Engine) Note(tenant, session string, identity, note []byte) {

@@ -52,6 +52,8 @@ type writing struct {
 	maxTokens int
 	maxInput  int
 
+	forgotten func(message []byte) bool // what no model is asked about
+
 	upstream, model string // that the conversation goes to
 	taught          *tokens.Session
 }
@@ -64,7 +66,10 @@ func (f *fit) writing() writing {
 			usable = min(usable, f.c.usable(window, int64(f.c.Summary.MaxTokens)))
 		}
 	}
-	return writing{upstream: f.r.Upstream, model: f.r.Model, taught: f.e.sessions.taught(f.r), maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2}
+	return writing{
+		upstream: f.r.Upstream, model: f.r.Model, taught: f.e.sessions.taught(f.r), forgotten: f.e.guards.of(f.r.Tenant).says,
+		maxTokens: f.c.Summary.MaxTokens, maxInput: f.unscaled(usable) / 2,
+	}
 }
 
 // summarize has a model write the prose of an epoch's digest. Whatever fails, the extractive digest stands.
@@ -83,7 +88,8 @@ func (e *Engine) summarize(ctx context.Context, ep *Epoch, v *wire.View, w writi
 	}
 	before, _ := ep.digest.Summary()
 	text, err := summary.Write(ctx, w.ask, &summary.Source{
-		View: v, From: from, To: ep.Cover, Keep: func(i int) bool { return history.Stays(v, &v.Msgs[i]) }, Before: before,
+		View: v, From: from, To: ep.Cover, Before: before,
+		Keep:   func(i int) bool { return history.Stays(v, &v.Msgs[i]) || w.forgotten(v.Raw(v.Msgs[i].Span)) },
 		Digest: ep.digest, MaxTokens: w.maxTokens, MaxInput: w.maxInput,
 	})
 	if err != nil {

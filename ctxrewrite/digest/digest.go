@@ -8,9 +8,10 @@ import (
 
 // Options say what to keep and how much of it. Budgets are in tokens; a budget of 0 leaves its section out.
 type Options struct {
-	Pin       []string         // the operator's rules, plain text: always kept verbatim, never over budget
-	Protected []string         // names of tools whose calls and results are pinned
-	Patterns  []*regexp.Regexp // the operator's patterns: sentences of system, developer and user text that match are pinned
+	Pin       []string                  // the operator's rules, plain text: always kept verbatim, never over budget
+	Protected []string                  // names of tools whose calls and results are pinned
+	Forgotten func(message []byte) bool // whether nothing of a message (raw JSON) may be kept; nil: of none
+	Patterns  []*regexp.Regexp          // the operator's patterns: sentences of system, developer and user text that match are pinned
 
 	RecentUser int // newest evicted user messages, verbatim
 	PinBudget  int // rules found in the conversation
@@ -74,7 +75,11 @@ func Extend(prev *Digest, v *wire.View, from, to int, keep func(i int) bool, opt
 	c := collector{v: v, opt: opt, state: prev.state.clone()}
 	msgs := make([]int, 0, max(to-from, 0))
 	for i := from; i < to; i++ {
-		if keep == nil || !keep(i) {
+		switch {
+		case keep != nil && keep(i):
+		case opt.Forgotten != nil && opt.Forgotten(v.Raw(v.Msgs[i].Span)):
+			c.state.Messages++
+		default:
 			msgs = append(msgs, i)
 		}
 	}

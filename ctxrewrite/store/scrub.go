@@ -14,8 +14,8 @@ import (
 // scrubRows is how many entries are removed at a time.
 const scrubRows = 256
 
-// Purge implements Store. It also empties the file's log; an error of that says that the log may still have some. Entries that cannot
-// be read go too.
+// Purge implements Store. It also scrubs the file; an error of that says that some may be left in it, and the next Forget or Purge
+// scrubs whatever it finds. Entries that cannot be read go too.
 func (s *SQLite) Purge(ctx context.Context, tenant string, match func([]byte) bool) (removed int, err error) {
 	if err := s.db.Flush(ctx); err != nil {
 		return 0, fmt.Errorf("context: %w", err)
@@ -47,10 +47,8 @@ func (s *SQLite) Purge(ctx context.Context, tenant string, match func([]byte) bo
 		}
 		removed += len(ids)
 	}
-	if removed > 0 {
-		if err := s.db.Checkpoint(ctx); err != nil {
-			return removed, fmt.Errorf("context: %d entries are removed, but the log of the state file still has them: %w", removed, err)
-		}
+	if err := s.scrub(ctx); err != nil {
+		return removed, fmt.Errorf("context: %d entries are removed, but the state file may still have some of them: %w", removed, err)
 	}
 	return removed, nil
 }
@@ -84,6 +82,7 @@ func (s *SQLite) remove(ctx context.Context, drop string, ids []int64) error {
 			}
 			return nil
 		})
+		s.removals.Add(1) // with an error it may happen yet
 		if err != nil {
 			return err
 		}

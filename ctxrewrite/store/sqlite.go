@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/trapgate/trapgate/internal/state"
@@ -16,6 +17,9 @@ import (
 type SQLite struct {
 	db  *state.DB
 	opt Options
+
+	removals atomic.Int64 // by Forget and Purge
+	scrubbed atomic.Int64 // how many of them the file's bytes were scrubbed after
 }
 
 var _ Store = (*SQLite)(nil)
@@ -239,25 +243,43 @@ func (s *SQLite) Sessions(ctx context.Context, tenant string) (all []Session, er
 	return all, nil
 }
 
-// Forget implements Store. It also empties the file's log, so that nothing of the session is left on the disk; an error of that
-// says that the log may still have some.
+// Forget implements Store. It also scrubs the file, so that nothing of the session is left on the disk; an error of that says that
+// some may be, and the next Forget or Purge scrubs whatever it finds.
 func (s *SQLite) Forget(ctx context.Context, k Key) error {
-	for more, any := true, false; more; any = true {
+	for more := true; more; {
 		err := s.db.WriteSync(ctx, func(tx *state.Tx) (err error) {
 			more, err = s.forget(tx, k)
 			return err
 		})
 		if err != nil {
+			s.removals.Add(1) // it may happen yet
 			return fmt.Errorf("context: %w", err)
 		}
-		if !more && !any {
-			return nil // there was nothing
+		if more {
+			s.removals.Add(1)
 		}
 	}
-	if err := s.db.Checkpoint(ctx); err != nil {
-		return fmt.Errorf("context: the session is forgotten, but the log of the state file still has it: %w", err)
+	if err := s.scrub(ctx); err != nil {
+		return fmt.Errorf("context: the session is forgotten, but the state file may still have some of it: %w", err)
 	}
 	return nil
+}
+
+// scrub has the file scrubbed, unless that was done since the last removal.
+func (s *SQLite) scrub(ctx context.Context) error {
+	upTo := s.removals.Load()
+	if s.scrubbed.Load() >= upTo {
+		return nil
+	}
+	if err := s.db.Scrub(ctx); err != nil {
+		return err
+	}
+	for {
+		done := s.scrubbed.Load()
+		if done >= upTo || s.scrubbed.CompareAndSwap(done, upTo) {
+			return nil
+		}
+	}
 }
 
 // Flush waits until what was put is committed, or ctx ends.

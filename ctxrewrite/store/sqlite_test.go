@@ -257,6 +257,86 @@ func inFiles(t *testing.T, dir string, marks []string, want ...bool) {
 	}
 }
 
+// What was forgotten or purged is in none of the files, though the pages that held it were split and merged many times.
+func TestSQLiteLeavesNothingOfAMovedRow(t *testing.T) {
+	dir := t.TempDir()
+	db := openState(t, dir)
+	s := store.NewSQLite(db, store.Options{})
+	rnd := rand.New(rand.NewPCG(5, 8))
+	text := func(what string) []byte {
+		return fmt.Appendf(nil, "%s %08x %s", what, rnd.Uint32(), strings.Repeat("la ", rnd.IntN(150)))
+	}
+	canary := []byte("CANARY")
+	for round := range 24 {
+		for i := range 12 {
+			k := store.Key{Tenant: "t", Session: fmt.Sprint("session-", (round+i)%4)}
+			what, handle := "bird", fmt.Sprintf("ctx:%08x", rnd.Uint32())
+			if i%3 == 0 { // in sessions of their own, and among others
+				what, handle = "CANARY", "ctx:CANARY"+handle
+			}
+			if i%6 == 0 {
+				k.Session = fmt.Sprint("session-CANARY-", i)
+			}
+			put(t, s, k, rnd.Uint64(), string(text(what)))
+			if _, err := s.PutNote(t.Context(), k, rnd.Uint64(), text(what)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.PutContents(t.Context(), k, []store.Content{{Handle: handle, Body: append(text(what), noise(rnd.IntN(256))...)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round%5 == 0 {
+			exec(t, db, `DELETE FROM context_sessions WHERE id = (SELECT id FROM context_sessions WHERE session = ?)`, fmt.Sprint("session-", round%4))
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"session-CANARY-0", "session-CANARY-6"} {
+		if err := s.Forget(t.Context(), store.Key{Tenant: "t", Session: k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	marks := []string{"session-CANARY", "CANARY", "bird"}
+	inFiles(t, dir, marks, false, true, true)
+	if n, err := s.Purge(t.Context(), "t", func(text []byte) bool { return bytes.Contains(text, canary) }); err != nil || n < 50 {
+		t.Fatalf("%d were purged, %v", n, err)
+	}
+	inFiles(t, dir, marks, false, false, true)
+	if n, err := s.Purge(t.Context(), "t", func(text []byte) bool { return bytes.Contains(text, canary) }); err != nil || n != 0 {
+		t.Errorf("%d were left, %v", n, err)
+	}
+	var verdict string
+	if err := db.Reader().QueryRow(`PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("the file is not sound: %s %v", verdict, err)
+	}
+}
+
+// A scrub that fails is made up for.
+func TestSQLiteForgetAgain(t *testing.T) {
+	dir := t.TempDir()
+	db := openState(t, dir)
+	s := store.NewSQLite(db, store.Options{})
+	put(t, s, session, 1, "CANARY")
+	rows, err := db.Reader().Query(`SELECT record FROM context_epochs`) // holds the log
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	rows.Next()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.Forget(ctx, session); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a reader at work: %v", err)
+	}
+	rows.Close()
+	inFiles(t, dir, []string{"CANARY"}, true)
+	if err := s.Forget(t.Context(), session); err != nil {
+		t.Error(err)
+	}
+	inFiles(t, dir, []string{"CANARY"}, false)
+}
+
 // A call that is given up tells so and breaks nothing.
 func TestSQLiteCancelled(t *testing.T) {
 	s := store.NewSQLite(openState(t, t.TempDir()), store.Options{})

@@ -43,6 +43,8 @@ const (
 	NoteCut      = 't'
 	NoteVolatile = 'v'
 	NoteStamp    = 's'
+	// NoteForgotten has hashes of texts that a tenant asked to forget.
+	NoteForgotten = 'f'
 )
 
 // A Content is what left a request.

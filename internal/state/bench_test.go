@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,4 +47,69 @@ func BenchmarkWriteSync(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkScrub scrubs a file of 320 MB of which a tenth of the rows was deleted, while somebody writes one row after the other:
+// how long that takes, and the longest that a write waits.
+func BenchmarkScrub(b *testing.B) {
+	dir := b.TempDir()
+	db, err := Open(bg, Options{Dir: dir, Migrations: []Migration{songs}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for n, size := 0, int64(0); size < 320<<20; n++ {
+		write(b, db, func(tx *Tx) error {
+			for i := range 1000 {
+				who := "bird"
+				if i%10 == 0 {
+					who = "CANARY"
+				}
+				if err := sing(tx, rnd.IntN(1<<30), who, aSong(rnd, who)+aSong(rnd, who)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := db.Reader().QueryRow(`SELECT page_count * 4096 FROM pragma_page_count`).Scan(&size); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := db.Checkpoint(bg); err != nil {
+		b.Fatal(err)
+	}
+	var quiet, longest time.Duration
+	probe := func(stop <-chan struct{}) (longest time.Duration) {
+		for n := 1 << 30; ; n++ {
+			select {
+			case <-stop:
+				return longest
+			default:
+			}
+			began := time.Now()
+			write(b, db, func(tx *Tx) error { return sing(tx, n, "late bird", aSong(rnd, "late bird")) })
+			longest = max(longest, time.Since(began))
+		}
+	}
+	stop := make(chan struct{})
+	time.AfterFunc(2*time.Second, func() { close(stop) })
+	quiet = probe(stop)
+	write(b, db, func(tx *Tx) error { return silence(tx, "CANARY") })
+	b.ReportAllocs()
+	for b.Loop() {
+		stop, ended := make(chan struct{}), make(chan time.Duration)
+		go func() { ended <- probe(stop) }()
+		if err := db.Scrub(bg); err != nil {
+			b.Fatal(err)
+		}
+		close(stop)
+		longest = max(longest, <-ended)
+	}
+	b.StopTimer()
+	if n := canaries(b, dir); n > 0 {
+		b.Errorf("%d are left", n)
+	}
+	b.ReportMetric(float64(longest.Microseconds())/1000, "ms-longest-wait")
+	b.ReportMetric(float64(quiet.Microseconds())/1000, "ms-longest-wait-without")
 }

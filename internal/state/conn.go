@@ -17,6 +17,9 @@ const applicationID = 0x54477374
 // busyMillis is how long a statement waits for a lock of somebody else's program, a backup for example.
 const busyMillis = 5000
 
+// checkpointMillis is how long a checkpoint waits for readers.
+const checkpointMillis = 20
+
 // A conn is the writer's connection. Only one goroutine uses it at a time.
 type conn struct {
 	db    *sql.DB
@@ -128,9 +131,14 @@ func (c *conn) transaction(ctx context.Context, f func(*Tx) error) error {
 	return err
 }
 
-// checkpoint empties the write-ahead log into the file.
+// checkpoint empties the write-ahead log into the file. It waits for readers only as long as short queries take, because other writes
+// wait for it; but that long, because new readers come with new commits.
 func (c *conn) checkpoint() error {
 	var busy, frames, moved int
+	if err := c.scan(fmt.Sprint("PRAGMA busy_timeout = ", checkpointMillis), &busy); err != nil {
+		return err
+	}
+	defer func() { _ = c.scan(fmt.Sprint("PRAGMA busy_timeout = ", busyMillis), &busy) }()
 	if err := c.scan("PRAGMA wal_checkpoint(TRUNCATE)", &busy, &frames, &moved); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type DB struct {
 	reader *sql.DB
 	w      *writer
 	sync   *syncer
+	scrubs scrubs
 	once   sync.Once
 	closed error
 }
@@ -134,7 +135,7 @@ func open(ctx context.Context, opt Options) (_ *DB, err error) {
 		return nil, err
 	}
 	s := newSyncer(path+"-wal", opt)
-	return &DB{reader: reader, sync: s, w: newWriter(conn, path, opt, s.committed)}, nil
+	return &DB{reader: reader, sync: s, scrubs: scrubs{busy: make(chan struct{}, 1)}, w: newWriter(conn, path, opt, s.committed)}, nil
 }
 
 // Write hands f to the writer and returns at once. Writes are committed in the order in which they were handed over, many in
@@ -155,8 +156,9 @@ func (db *DB) Flush(ctx context.Context) error { return db.w.wait(ctx, job{patie
 // Reader returns a pool of connections that can only read. A query sees what was committed when it began.
 func (db *DB) Reader() *sql.DB { return db.reader }
 
-// Checkpoint moves the write-ahead log into the file and empties it, so that nothing that was deleted (secure_delete
-// overwrites it in the file) remains in the log either. Readers that are at work make it fail: try again.
+// Checkpoint moves the write-ahead log into the file and empties it, so that what secure_delete overwrites in the file does not
+// remain in the log. Copies of deleted rows may remain in both: see Scrub. Readers that are at work make it fail after 20 ms, in which
+// the writer does nothing else: try again.
 func (db *DB) Checkpoint(ctx context.Context) error {
 	return db.w.wait(ctx, job{after: (*conn).checkpoint})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type writer struct {
 	wake   chan struct{} // the queue is no longer empty
 	urgent chan struct{} // somebody waits: do not gather any longer
 	done   chan struct{}
+
+	following atomic.Pointer[pageLog] // told of each commit; nil: nobody wants to know
 
 	mu      sync.Mutex
 	queue   []job
@@ -176,12 +179,25 @@ func (w *writer) commit(batch []job) (errs map[int]error, err error) {
 		return nil, err
 	}
 	w.committed()
+	if log := w.following.Load(); log != nil {
+		log.follow()
+	}
 	for i := range batch {
 		if errs[i] == nil && batch[i].after != nil {
 			errs = put(errs, i, batch[i].after(w.conn))
 		}
 	}
 	return errs, nil
+}
+
+// follow has l collect what is written from now on. It runs outside a transaction, on the writer's goroutine.
+func (w *writer) follow(l *pageLog) error {
+	l.follow()
+	if _, err := l.take(); err != nil {
+		return err
+	}
+	w.following.Store(l)
+	return nil
 }
 
 func put(m map[int]error, i int, err error) map[int]error {
