@@ -16,7 +16,7 @@ import (
 const (
 	maxHits      = 10  // in a note
 	shareOfBest  = 0.6 // what scores less than this share of the best hit is not told beside it
-	alikeCosine  = 0.4 // from here on an embedding says that two texts mean alike
+	alikeDense   = 0.6 // from here on its leg says that two texts mean alike: 3.6 standard deviations above what is usual
 	profileShare = 4   // the profile, and what enters a full conversation, takes one part in four of a note
 	sameBits     = 6   // SimHashes of texts that need not both be told
 )
@@ -28,6 +28,7 @@ type telling struct {
 	now    time.Time
 	before *sessionNotes
 	shown  map[record.ID]bool // told by notes that are still part of the conversation
+	quotes []string           // that those have
 	text   string             // what is asked for
 	asked  map[string]bool    // its terms
 	budget int                // tokens of the note
@@ -35,6 +36,8 @@ type telling struct {
 	used   int
 	chosen []line
 	stale  []value // values that no longer hold
+
+	outdated map[record.ID]bool // what was found, and a later statement says otherwise
 }
 
 // A line is a record that is to be told.
@@ -60,6 +63,7 @@ func (e *Engine) newTelling(c *Config, q *Question, before *sessionNotes) *telli
 		}
 		total += n.Tokens
 		sum += n.Tokens * (len(before.all) - i)
+		t.quotes = append(t.quotes, quoted(n.Text)...)
 		for _, id := range n.Records {
 			if t.shown == nil {
 				t.shown = map[record.ID]bool{}
@@ -107,6 +111,7 @@ func (t *telling) gather(ctx context.Context, found []store.Hit) error {
 	if err := t.superseding(ctx); err != nil || t.spent {
 		return err
 	}
+	t.outdated = outdated(found)
 	if t.q.First {
 		if err := t.profile(ctx); err != nil {
 			return err
@@ -158,7 +163,7 @@ func (t *telling) superseding(ctx context.Context) error {
 		slices.SortFunc(anew, byWorth)
 		for _, r := range anew {
 			if !t.visible(r) {
-				t.choose(store.Hit{Record: r}, t.budget)
+				t.take(store.Hit{Record: r}, t.budget)
 			}
 		}
 	}
@@ -233,7 +238,7 @@ func (t *telling) hits(found []store.Hit) {
 // has, and means nothing like it.
 func (t *telling) beside(h *store.Hit) bool {
 	for i := range h.Legs {
-		if l := &h.Legs[i]; l.Name == "answer" && l.Value > 0 || l.Name == "dense" && l.Value > alikeCosine {
+		if l := &h.Legs[i]; l.Name == "answer" && l.Value > 0 || l.Name == "dense" && l.Value > alikeDense {
 			return false
 		}
 	}
@@ -244,14 +249,17 @@ func (t *telling) beside(h *store.Hit) bool {
 	return !slices.ContainsFunc(index.Terms(text), func(term string) bool { return t.asked[term] })
 }
 
-// tells reports whether a record may be told at all: nothing that is closed, and nothing that was said while another value held than
+// tells reports whether a record may be told at all: nothing that is closed, no mere question, and nothing that was said while another value held than
 // does now, and names it.
 func (t *telling) tells(r *record.Record) bool {
-	if !r.Current(t.now) {
+	if !r.Current(t.now) || t.outdated[r.ID] {
 		return false
 	}
-	if r.Kind == record.Fact || len(t.stale) == 0 {
+	if r.Kind == record.Fact {
 		return true
+	}
+	if r.Role == record.User && t.evicted(r) == nil && onlyAsks(r.Text) {
+		return false // it is no answer
 	}
 	words := " " + strings.Join(index.Terms(r.Text), " ") + " "
 	return !slices.ContainsFunc(t.stale, func(v value) bool {
@@ -261,8 +269,15 @@ func (t *telling) tells(r *record.Record) bool {
 
 // choose takes a record into the note, if it may be told, says something new, and fits.
 func (t *telling) choose(h store.Hit, budget int) {
+	if !t.told(h.Record) {
+		t.take(h, budget)
+	}
+}
+
+// take is choose also for what was told once, and may have been superseded since.
+func (t *telling) take(h store.Hit, budget int) {
 	r := h.Record
-	if len(t.chosen) >= maxHits || !t.q.Scope.Sees(r) || !r.Current(t.now) || t.shown[r.ID] || t.repeats(r) ||
+	if t.outdated[r.ID] || len(t.chosen) >= maxHits || !t.q.Scope.Sees(r) || !r.Current(t.now) || t.shown[r.ID] || t.repeats(r) ||
 		t.q.Visible != nil && t.q.Visible(r.Text) {
 		return
 	}

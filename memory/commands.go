@@ -46,12 +46,24 @@ func (e *Engine) Remember(ctx context.Context, s record.Scope, text string) ([]*
 	return added, b.apply()
 }
 
-// Search returns what is most like a text, best first; past: what is superseded too. No floor applies.
+// Search returns what is most like a text, best first; past: what is superseded too. No floor applies. The text's embedding may take
+// five seconds; without it only words are compared.
 func (e *Engine) Search(ctx context.Context, s record.Scope, text string, limit int, past bool) ([]store.Hit, error) {
 	q := &store.Query{Text: text, Now: e.opt.Now(), Limit: limit, Past: past}
-	q.Vector, q.Model, _ = e.embedQuestion(ctx, &Question{Scope: s}, text)
+	q.Vector, q.Model, _ = e.embedQuestion(ctx, &Question{Scope: s}, text, searchWithin)
 	hits, err := e.opt.Store.Search(ctx, s, q)
-	return slices.DeleteFunc(hits, func(h store.Hit) bool { return !s.Sees(h.Record) }), err
+	hits = slices.DeleteFunc(hits, func(h store.Hit) bool { return !s.Sees(h.Record) || !past && !h.Record.Closed.IsZero() })
+	if old := outdated(hits); !past && old != nil {
+		slices.SortStableFunc(hits, func(a, b store.Hit) int { return below(old[a.Record.ID]) - below(old[b.Record.ID]) })
+	}
+	return hits, err
+}
+
+func below(outdated bool) int {
+	if outdated {
+		return 1
+	}
+	return 0
 }
 
 // List returns records in the order of their IDs, from after the given one, for operators.

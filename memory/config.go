@@ -22,6 +22,8 @@ const (
 const (
 	DefaultTokens        = 800
 	DefaultSessionTokens = 4000
+	DefaultExtract       = 1000 // tokens of a model's answer, where one is asked
+	DefaultEvery         = 1000
 	DefaultDeadline      = 25 * time.Millisecond
 	Never                = time.Duration(-1) // as a time to live
 
@@ -34,6 +36,17 @@ type Config struct {
 	Inject Inject
 	TTL    TTL
 	Caps   store.Caps // Now is filled in by the engine; Notes 0: 90 days
+	// Extract has a model look for facts beside the rules.
+	Extract Extract
+}
+
+// Extract bounds what models are asked. Zero: none is.
+type Extract struct {
+	Model     string // who is asked; "": the model of the conversation
+	MaxTokens int    // of an answer; 0: no model is asked
+	// Every is after how many tokens of what a user has said, in one conversation, one is; 0: 1000. A call has twice as much, or 1000, and
+	// a message more, at most.
+	Every int
 }
 
 // Inject bounds notes, in tokens.
@@ -63,6 +76,9 @@ func (c Config) withDefaults() Config {
 	if c.Inject.SessionTokens == 0 {
 		c.Inject.SessionTokens = DefaultSessionTokens
 	}
+	if c.Extract.Every <= 0 {
+		c.Extract.Every = DefaultEvery
+	}
 	fill(&c.TTL.Episode, 90*day)
 	fill(&c.TTL.Document, 7*day)
 	fill(&c.TTL.Fact, Never)
@@ -82,14 +98,18 @@ type Options struct {
 	// Deadline is the most that Recall takes in all; 0: 25 ms.
 	Deadline time.Duration
 	Embed    Embedder // nil: only words are compared
-	// Forgotten tells others that keep copies of what was forgotten (notes in epochs, offloaded contents). Its error is Forget's, with
-	// the receipt.
-	Forgotten func(ctx context.Context, tenant string, r store.Receipt) error
+	// Forgotten tells others that keep copies of what was forgotten (notes in epochs, offloaded contents), also where no record of it
+	// was found: they may keep more than memory does. words are those that say what, when it was asked for by words; nil: it was not.
+	// Its error is Forget's, with the receipt.
+	Forgotten func(ctx context.Context, tenant string, r store.Receipt, words []string) error
 	// Took is called with how long a recall, a learn (in the path) and a commit took; nil: nobody asks.
 	Took func(what Timed, d time.Duration)
 	// Shared says that other processes write notes to the same store: notes are read from it each time, and written before they are
 	// told. Otherwise they are cached, and written a moment after.
 	Shared bool
+
+	// Idle is how long a conversation rests before a model is asked about less than Extract.Every; 0: two minutes.
+	Idle time.Duration
 
 	QueueTurns int // turns that may wait to be learned; 0: 1024
 	QueueBytes int // their bytes; 0: 16 MiB
@@ -126,10 +146,13 @@ func (o Options) withDefaults() Options {
 		o.Deadline = DefaultDeadline
 	}
 	if o.Forgotten == nil {
-		o.Forgotten = func(context.Context, string, store.Receipt) error { return nil }
+		o.Forgotten = func(context.Context, string, store.Receipt, []string) error { return nil }
 	}
 	if o.Took == nil {
 		o.Took = func(Timed, time.Duration) {}
+	}
+	if o.Idle == 0 {
+		o.Idle = extractIdle
 	}
 	fill := func(n *int, to int) {
 		if *n == 0 {
@@ -152,6 +175,8 @@ type Message struct {
 	At       time.Time
 	Document bool   // tool output or a document: low trust, its own session only, never a fact
 	Handle   string // under which context keeps the same text; "" for none
+
+	old bool // it came with a history: who knows when it was said
 }
 
 // A Turn is what an exchange added to a conversation. Messages that were learned before, by their chain or by their text, are left
@@ -160,4 +185,6 @@ type Turn struct {
 	Scope    record.Scope
 	Messages []Message // in their order. At zero: now
 	Imported bool      // not captured from a request
+	// Unlearned messages are not kept, nor when they come again as history: whoever said them wanted no memory of it. In every Mode.
+	Unlearned bool
 }

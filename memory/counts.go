@@ -11,7 +11,7 @@ import (
 // counts are for metrics; they only grow.
 type counts struct {
 	refused, failed, redacted, recalls, hits, told, tokens, abstained, late, denseLate, denseFailed atomic.Int64
-	closed, merged, forgotten, swept, junk                                                          atomic.Int64
+	closed, merged, forgotten, swept, junk, asked, askedFailed                                      atomic.Int64
 
 	mu      sync.Mutex
 	kinds   map[string]int64
@@ -33,7 +33,7 @@ func (c *counts) add(to *map[string]int64, key string) {
 // Counts are what the engine has done since it began.
 type Counts struct {
 	Learned     map[string]int64 // records by kind
-	Dropped     map[string]int64 // messages, and pieces of them, by reason: those of memory/decide, "known" and "no-session"
+	Dropped     map[string]int64 // messages, and pieces of them, by reason: those of memory/decide, "known" and "no-session"; facts of models: "extract-..."
 	Queue       int              // turns that wait now
 	Refused     int64            // turns and notes that found the queue full
 	Failed      int64            // turns that could not be stored
@@ -51,6 +51,8 @@ type Counts struct {
 	Forgotten   int64 // records
 	Swept       int64 // records that expired or were over the caps
 	Junk        int64 // found by audits
+	Asked       int64 // calls of models that looked for facts
+	AskedFailed int64 // of them, those that brought no answer
 }
 
 // Counts reads them; each for itself.
@@ -64,5 +66,6 @@ func (e *Engine) Counts() Counts {
 		Redacted: c.redacted.Load(), Merged: c.merged.Load(), Closed: c.closed.Load(), Recalls: c.recalls.Load(), Notes: c.told.Load(),
 		Hits: c.hits.Load(), Tokens: c.tokens.Load(), Abstained: c.abstained.Load(), Late: c.late.Load(), DenseLate: c.denseLate.Load(),
 		DenseFailed: c.denseFailed.Load(), Forgotten: c.forgotten.Load(), Swept: c.swept.Load(), Junk: c.junk.Load(),
+		Asked: c.asked.Load(), AskedFailed: c.askedFailed.Load(),
 	}
 }

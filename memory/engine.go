@@ -25,7 +25,10 @@ type Engine struct {
 	why     whyLog
 	vectors *lru.Cache[vectorKey, []float32] // of questions
 	tenants tenants                          // that may have records without a vector
+	blank   *lru.Cache[record.ID, struct{}]  // records that the embedder has no vector of
 	counts  counts
+
+	extracting extracting
 
 	// Whoever commits holds committing, so that a forget finds nothing half-way: it commits what waits first, then forgets all of it.
 	committing sync.Mutex
@@ -55,10 +58,12 @@ func New(c Config, opt Options) (*Engine, error) {
 	e.queue.init(e.opt.QueueTurns, e.opt.QueueBytes)
 	e.why.init()
 	e.tenants.init()
-	var errs [3]error
+	var errs [5]error
 	e.seen, errs[0] = lru.New[uint64, struct{}](seenMessages)
 	e.vectors, errs[1] = lru.New[vectorKey, []float32](cachedVectors)
 	errs[2] = e.notes.init(e.opt.Sessions)
+	errs[3] = e.extracting.init(e.opt.Idle)
+	e.blank, errs[4] = lru.New[record.ID, struct{}](mostBlank)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -89,6 +94,7 @@ func (e *Engine) Close() error {
 	e.end()
 	e.queue.wake()
 	e.running.Wait()
+	e.extracting.close()
 	return err
 }
 

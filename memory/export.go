@@ -68,6 +68,9 @@ func named[T comparable](names map[T]string, name string) (v T) {
 	return v
 }
 
+// ParseOrigin is the origin of a name that an Entry has; 0: there is none of that name.
+func ParseOrigin(name string) record.Origin { return named(originNames, name) }
+
 // EntryOf is a record as an export shows it.
 func EntryOf(r *record.Record) Entry {
 	n := Entry{

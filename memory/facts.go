@@ -13,8 +13,11 @@ import (
 
 // fact compares a fact with those that stand, and adds it, or nothing, and closes what it supersedes.
 func (b *batch) fact(t *Turn, m *Message, f *decide.Fact, source record.ID, remember, last bool) error {
+	if f.With != "" {
+		return b.amend(t, m, f, source, remember, last)
+	}
 	if f.Closes {
-		return b.takeBack(t.Scope, f)
+		return b.takeBack(t, m, f)
 	}
 	old, err := b.facts(t.Scope, f.Subject, f.Predicate)
 	if err != nil {
@@ -26,13 +29,18 @@ func (b *batch) fact(t *Turn, m *Message, f *decide.Fact, source record.ID, reme
 	}
 	for _, o := range old {
 		if sameObject(o.Object, r.Object) {
-			return b.reverse(t.Scope, r) // it stands; but not its contrary
+			return b.reverse(t, m, r) // it stands; but not its contrary
 		}
 	}
 	if f.Single {
 		for _, o := range old {
-			if o.From.After(r.From) { // the history came out of order: this one is past already
-				r.To, r.Closed, r.SupersededBy = o.From, b.now, o.ID
+			if b.late(t, m, o) { // this one is past already
+				r.To, r.Closed, r.SupersededBy = latest(o.From, r.From), b.now, o.ID
+				if m.old { // its episode has the date at which the history came
+					if err := b.endSources(r, r.To, o.ID); err != nil {
+						return err
+					}
+				}
 				continue
 			}
 			if err := b.supersede(o, r.From, r.ID); err != nil {
@@ -41,11 +49,23 @@ func (b *batch) fact(t *Turn, m *Message, f *decide.Fact, source record.ID, reme
 		}
 	}
 	b.add(r)
-	return b.reverse(t.Scope, r)
+	return b.reverse(t, m, r)
+}
+
+// late reports whether a message comes after a fact that was said later: a history out of order. What is said at this moment is the last
+// word all the same, since a clock may go back. When it is true from decides nothing: who moved last week may have said otherwise since.
+// A history that comes with a message may be older than anything but what was said before it in that conversation.
+func (b *batch) late(t *Turn, m *Message, o *record.Record) bool {
+	const atOnce = time.Minute
+	if m.old && (o.Scope.Session != t.Scope.Session || o.Seq >= m.Seq) {
+		return true
+	}
+	return o.Said.After(m.At) && (t.Imported || b.now.Sub(m.At) > atOnce)
 }
 
 // takeBack closes what a fact ends and puts nothing in the place of.
-func (b *batch) takeBack(s record.Scope, f *decide.Fact) error {
+func (b *batch) takeBack(t *Turn, m *Message, f *decide.Fact) error {
+	s := t.Scope
 	predicate := f.Predicate
 	if predicate == decide.Any {
 		predicate = ""
@@ -56,7 +76,7 @@ func (b *batch) takeBack(s record.Scope, f *decide.Fact) error {
 	}
 	to := latest(f.From, f.To)
 	for _, o := range old {
-		if o.Predicate == "no_longer" || o.From.After(to) {
+		if o.Predicate == "no_longer" || b.late(t, m, o) {
 			continue
 		}
 		if f.Object == "" || sameObject(o.Object, f.Object) || predicate == "" && hasAll(o.Object, index.Terms(f.Object)) {
@@ -77,18 +97,23 @@ func hasAll(text string, terms []string) bool {
 // contraries are predicates of which only one holds of the same object.
 var contraries = map[string]string{"likes": "dislikes", "dislikes": "likes"}
 
-// reverse closes what says the contrary of a fact.
-func (b *batch) reverse(s record.Scope, r *record.Record) error {
+// reverse closes what says the contrary of a fact, or the fact if that was said later.
+func (b *batch) reverse(t *Turn, m *Message, r *record.Record) error {
 	contrary := contraries[r.Predicate]
 	if contrary == "" || !r.Closed.IsZero() {
 		return nil
 	}
-	old, err := b.facts(s, r.Subject, contrary)
+	old, err := b.facts(t.Scope, r.Subject, contrary)
 	if err != nil {
 		return err
 	}
 	for _, o := range old {
-		if sameObject(o.Object, r.Object) && !o.From.After(r.From) {
+		if !sameObject(o.Object, r.Object) {
+			continue
+		}
+		if b.late(t, m, o) {
+			r.To, r.Closed, r.SupersededBy = latest(o.From, r.From), b.now, o.ID
+		} else if !o.From.After(r.From) {
 			if err := b.supersede(o, r.From, r.ID); err != nil {
 				return err
 			}
@@ -169,6 +194,11 @@ func (b *batch) supersede(old *record.Record, to time.Time, by record.ID) error 
 	if r := b.added[by]; r != nil && r.Text == old.Text {
 		return nil // one sentence says both: "from tabs to spaces"
 	}
+	return b.endSources(old, to, by)
+}
+
+// endSources ends the episodes that say a fact that has ended, but for what they say besides.
+func (b *batch) endSources(old *record.Record, to time.Time, by record.ID) error {
 	var sources []*record.Record
 	var stored []record.ID
 	for _, id := range old.Sources {

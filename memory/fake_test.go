@@ -19,6 +19,7 @@ type fake struct {
 	mu      sync.Mutex
 	records map[record.ID]*record.Record
 	graves  map[record.ID]bool
+	aliases map[record.ID]record.ID
 	indexes map[record.Space]*index.Index
 	notes   map[record.Scope][]store.Note
 	applies int
@@ -30,7 +31,7 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{
-		records: map[record.ID]*record.Record{}, graves: map[record.ID]bool{},
+		records: map[record.ID]*record.Record{}, graves: map[record.ID]bool{}, aliases: map[record.ID]record.ID{},
 		indexes: map[record.Space]*index.Index{}, notes: map[record.Scope][]store.Note{},
 	}
 }
@@ -45,6 +46,11 @@ func (f *fake) Apply(_ context.Context, c store.Changes) error {
 		return errBroken
 	}
 	f.applies++
+	for _, id := range c.Bury {
+		if f.records[id] == nil {
+			f.graves[id] = true
+		}
+	}
 	for _, id := range c.Revive {
 		delete(f.graves, id)
 	}
@@ -60,6 +66,9 @@ func (f *fake) Apply(_ context.Context, c store.Changes) error {
 			closed.To, closed.Closed, closed.SupersededBy = cl.To, c.At, cl.By
 			f.put(&closed)
 		}
+	}
+	for _, a := range c.Alias {
+		f.aliases[a.ID] = a.Of
 	}
 	for _, v := range c.Vectors {
 		if r := f.records[v.ID]; r != nil {
@@ -151,7 +160,7 @@ func (f *fake) Has(_ context.Context, _ string, ids []record.ID) ([]bool, error)
 	defer f.mu.Unlock()
 	has := make([]bool, len(ids))
 	for i, id := range ids {
-		has[i] = f.records[id] != nil || f.graves[id]
+		has[i] = f.records[id] != nil || f.graves[id] || f.records[f.aliases[id]] != nil
 	}
 	return has, nil
 }
@@ -198,6 +207,16 @@ func (f *fake) Forget(_ context.Context, what store.Forget) (r store.Receipt, er
 	defer f.mu.Unlock()
 	for i := 0; i < len(gone); i++ {
 		id := gone[i].ID
+		for _, source := range gone[i].Sources {
+			if o := f.records[source]; len(what.IDs) > 0 && o != nil && matches(gone[i]) && !slices.Contains(gone, o) {
+				gone = append(gone, o)
+			}
+		}
+		for alias, of := range f.aliases {
+			if of == id {
+				f.graves[alias] = true
+			}
+		}
 		for _, o := range f.records {
 			if slices.Contains(o.Sources, id) && !slices.Contains(gone, o) {
 				gone = append(gone, o)
@@ -217,7 +236,11 @@ func (f *fake) Forget(_ context.Context, what store.Forget) (r store.Receipt, er
 		})
 		r.Notes += before - len(f.notes[s])
 	}
-	r.Tombstones, r.Verified = r.Records, true
+	r.Tombstones, r.Verified, r.Whole = r.Records, true, what.Whole()
+	if r.Whole {
+		of := record.Scope{Tenant: what.Filter.Tenant, User: what.Filter.User, Session: what.Filter.Session}
+		r.Sessions = append([]record.Scope{of}, r.Sessions...)
+	}
 	return r, nil
 }
 

@@ -2,9 +2,12 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/trapgate/trapgate/memory/index"
 	"github.com/trapgate/trapgate/memory/record"
@@ -45,29 +48,35 @@ func (e *Engine) drain(ctx context.Context) {
 
 // forget lets recalls under way end, stores their notes, and forgets. Held: committing.
 func (e *Engine) forget(ctx context.Context, what store.Forget) (store.Receipt, error) {
-	if what.At.IsZero() {
-		what.At = e.opt.Now()
-	}
 	r, err := e.forgetAlone(ctx, what)
-	e.counts.forgotten.Add(int64(r.Records))
 	if err != nil {
 		return r, err
 	}
+	return r, e.tellOthers(ctx, what.Filter.Tenant, r, nil)
+}
+
+// tellOthers lets those who keep copies forget them too.
+func (e *Engine) tellOthers(ctx context.Context, tenant string, r store.Receipt, words []string) error {
 	e.opt.Log.Info("memory: forgotten", "records", r.Records, "facts", r.Facts, "notes", r.Notes, "verified", r.Verified)
-	if err := e.opt.Forgotten(ctx, what.Filter.Tenant, r); err != nil {
-		return r, fmt.Errorf("forgotten here, but a copy may be left elsewhere: %w", err)
+	if err := e.opt.Forgotten(ctx, tenant, r, words); err != nil {
+		return fmt.Errorf("forgotten here, but a copy may be left elsewhere: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 func (e *Engine) forgetAlone(ctx context.Context, what store.Forget) (store.Receipt, error) {
 	e.forgetting.Lock()
 	defer e.forgetting.Unlock()
 	defer e.purge()
+	if what.At.IsZero() {
+		what.At = e.opt.Now()
+	}
 	if err := e.putNotes(ctx, e.queue.takeNotes()); err != nil {
 		e.opt.Log.Warn("memory: a note could not be kept", "error", err)
 	}
-	return e.opt.Store.Forget(ctx, what)
+	r, err := e.opt.Store.Forget(ctx, what)
+	e.counts.forgotten.Add(int64(r.Records))
+	return r, err
 }
 
 // purge empties the caches.
@@ -83,28 +92,34 @@ var fillers = sync.OnceValue(func() []string {
 		"thing things stuff fact please ever information info data")
 })
 
-// maxRounds bounds how often a query is searched for again after what it found was forgotten.
+func saysNothing(term string) bool { return slices.Contains(fillers(), term) }
+
+// maxRounds bounds how often what matches is looked for again after what was found was forgotten.
 const maxRounds = 16
 
 // forgetQuery forgets what matches until nothing does. Held: committing.
 func (e *Engine) forgetQuery(ctx context.Context, s record.Scope, query string) (sum store.Receipt, err error) {
-	terms := slices.DeleteFunc(index.Terms(query), func(t string) bool { return slices.Contains(fillers(), t) })
+	terms := slices.DeleteFunc(index.Terms(query), saysNothing)
 	if len(terms) == 0 || !s.Valid() {
 		return sum, store.ErrForget
 	}
+	sum, err = e.forgetMatching(ctx, s, terms)
+	if err != nil && sum.Records == 0 {
+		return sum, err
+	}
+	return sum, errors.Join(err, e.tellOthers(ctx, s.Tenant, sum, wordsOf(query)))
+}
+
+func (e *Engine) forgetMatching(ctx context.Context, s record.Scope, terms []string) (sum store.Receipt, err error) {
 	sum.Verified = true
 	for range maxRounds {
-		ids, err := e.matching(ctx, s, query, terms)
+		ids, err := e.matching(ctx, s, terms)
 		if err != nil || len(ids) == 0 {
+			sum.Verified = sum.Verified && err == nil
 			return sum, err
 		}
-		what := store.Forget{Filter: store.Filter{Tenant: s.Tenant, User: s.User}, IDs: ids}
-		if s.User == "" {
-			what.Filter.Session = s.Session
-		}
-		r, err := e.forget(ctx, what)
-		sum = merge(sum, r)
-		if err != nil {
+		r, err := e.forgetAlone(ctx, store.Forget{Filter: spaceFilter(s), IDs: ids})
+		if sum = merge(sum, r); err != nil {
 			return sum, err
 		}
 	}
@@ -112,25 +127,34 @@ func (e *Engine) forgetQuery(ctx context.Context, s record.Scope, query string) 
 	return sum, nil
 }
 
-// matching returns the records that contain all the terms, and those that a fact among them stands on.
-func (e *Engine) matching(ctx context.Context, s record.Scope, query string, terms []string) ([]record.ID, error) {
-	hits, err := e.opt.Store.Search(ctx, s, &store.Query{Text: query, Now: e.opt.Now(), Limit: 256, Past: true})
-	if err != nil {
-		return nil, err
-	}
-	var ids []record.ID
-	for _, h := range hits {
-		r := h.Record
-		if !s.Sees(r) || !hasAll(r.Text+" "+r.Subject+" "+statementWords(r), terms) {
-			continue
-		}
-		ids = append(ids, r.ID)
-		if r.Kind == record.Fact {
-			ids = append(ids, r.Sources...)
+// wordsOf are the words of a wish to forget that say what, as they were written.
+func wordsOf(query string) (words []string) {
+	for _, word := range strings.Fields(query) {
+		if len(slices.DeleteFunc(index.Terms(word), saysNothing)) > 0 {
+			words = append(words, strings.TrimFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
 		}
 	}
-	slices.SortFunc(ids, func(a, b record.ID) int { return slices.Compare(a[:], b[:]) })
-	return slices.Compact(ids), nil
+	return words
+}
+
+// spaceFilter chooses a scope's space, and, where no user is known, also what users said in a session of that name.
+func spaceFilter(s record.Scope) store.Filter {
+	if s.User != "" {
+		return store.Filter{Tenant: s.Tenant, User: s.User}
+	}
+	return store.Filter{Tenant: s.Tenant, Session: s.Session}
+}
+
+// matching returns the records of the scope's space that contain all the terms. What is private to another session is among them: to
+// forget shows nothing to anybody.
+func (e *Engine) matching(ctx context.Context, s record.Scope, terms []string) (ids []record.ID, err error) {
+	err = e.each(ctx, spaceFilter(s), func(r *record.Record) error {
+		if r.Scope.Space() == s.Space() && hasAll(r.Text+" "+r.Subject+" "+statementWords(r), terms) {
+			ids = append(ids, r.ID)
+		}
+		return nil
+	})
+	return ids, err
 }
 
 func merge(a, b store.Receipt) store.Receipt {

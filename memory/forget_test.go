@@ -70,7 +70,7 @@ func TestForgettingDoesNotComeBackWithTheHistory(t *testing.T) {
 func TestForgetByIDUserAndPending(t *testing.T) {
 	var receipts []store.Receipt
 	k := newKit(t, nil, func(_ *Config, o *Options) {
-		o.Forgotten = func(_ context.Context, tenant string, r store.Receipt) error {
+		o.Forgotten = func(_ context.Context, tenant string, r store.Receipt, _ []string) error {
 			receipts = append(receipts, r)
 			if tenant != "t1" {
 				return errors.New("whose?")
@@ -107,7 +107,7 @@ func TestForgetByIDUserAndPending(t *testing.T) {
 func TestACopyThatIsLeftIsAnError(t *testing.T) {
 	left := errors.New("an epoch could not be removed")
 	k := newKit(t, nil, func(_ *Config, o *Options) {
-		o.Forgotten = func(context.Context, string, store.Receipt) error { return left }
+		o.Forgotten = func(context.Context, string, store.Receipt, []string) error { return left }
 	})
 	k.say(user("ann", "s1"), "The boiler was repaired by Mr Novak.")
 	if r, err := k.ForgetQuery(k.Context(), user("ann", "s1"), "boiler"); !errors.Is(err, left) || r.Records != 1 {

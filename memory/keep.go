@@ -9,6 +9,7 @@ import (
 	"github.com/trapgate/trapgate/memory/decide"
 	"github.com/trapgate/trapgate/memory/index"
 	"github.com/trapgate/trapgate/memory/record"
+	"github.com/trapgate/trapgate/memory/store"
 )
 
 // nearBits is in how many places the SimHashes of near duplicates differ at most.
@@ -26,12 +27,25 @@ func (b *batch) learn(t *Turn) error {
 			last = i
 		}
 	}
+	t.date(last)
 	for i := range t.Messages {
 		if err := b.message(t, &t.Messages[i], i == last && !t.Imported, shown); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// date marks what may have been said long ago: it came with the user's last message, and with those right before that, which the model
+// has not answered yet.
+func (t *Turn) date(last int) {
+	fresh := last
+	for fresh > 0 && t.Messages[fresh-1].own() {
+		fresh--
+	}
+	for i := range t.Messages[:max(fresh, 0)] {
+		t.Messages[i].old = !t.Imported
+	}
 }
 
 // own reports whether the message is what a user said in their own words.
@@ -125,6 +139,7 @@ func (b *batch) episode(t *Turn, m *Message, piece *decide.Episode, remember, la
 	if same != nil {
 		b.e.counts.merged.Add(1)
 		b.changes.Used = append(b.changes.Used, same.ID)
+		b.changes.Alias = append(b.changes.Alias, store.Alias{ID: id, Text64: r.Text64, Of: same.ID})
 		return same.ID, nil
 	}
 	b.add(r)

@@ -21,7 +21,7 @@ const (
 // It never blocks and keeps nothing that it was given. It reports whether the turn was accepted or held nothing new; false: the
 // queue is full, the engine closed or off, or the scope not valid.
 func (e *Engine) Learn(t Turn) bool {
-	if e.config.Load().Mode == Off || !t.Scope.Valid() {
+	if e.config.Load().Mode == Off && !t.Unlearned || !t.Scope.Valid() {
 		return false
 	}
 	begin := time.Now()
@@ -34,6 +34,9 @@ func (e *Engine) Learn(t Turn) bool {
 		e.unsee(marks)
 		e.counts.refused.Add(1)
 		return false
+	}
+	if e.config.Load().extracts() && !t.Unlearned {
+		e.said(own)
 	}
 	e.opt.Took(TimedLearn, time.Since(begin))
 	return true
@@ -58,7 +61,7 @@ func (e *Engine) LearnNow(ctx context.Context, t Turn) error {
 // copyNew copies the messages of a turn that were not taken before, and marks them as taken: a retry, or a request made anew, brings
 // the same chains. The marks are returned, to be taken back if nothing comes of it.
 func (e *Engine) copyNew(t *Turn) (*Turn, []uint64) {
-	own := &Turn{Scope: cloneScope(t.Scope), Imported: t.Imported, Messages: make([]Message, 0, len(t.Messages))}
+	own := &Turn{Scope: cloneScope(t.Scope), Imported: t.Imported, Unlearned: t.Unlearned, Messages: make([]Message, 0, len(t.Messages))}
 	marks := make([]uint64, 0, len(t.Messages))
 	now, scope := e.opt.Now(), scopeHash(t.Scope)
 	for i := range t.Messages {

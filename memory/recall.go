@@ -86,7 +86,7 @@ func (e *Engine) find(ctx context.Context, q *Question, t *telling, r *Recollect
 		return nil, nil
 	}
 	query := &store.Query{Text: t.text, Now: t.now, Limit: candidates, Past: true, Skip: t.skip}
-	query.Vector, query.Model, r.Dense = e.embedQuestion(ctx, q, t.text)
+	query.Vector, query.Model, r.Dense = e.embedQuestion(ctx, q, t.text, time.Duration(float64(e.opt.Deadline)*denseShare))
 	e.tenants.add(q.Scope.Tenant, false)
 	return e.opt.Store.Search(ctx, q.Scope, query)
 }

@@ -85,30 +85,75 @@ func speaker(r *record.Record) string {
 	return who + verb
 }
 
-// statement is what a fact says, with the words that it was said in.
+// statement is what a fact says, as a plain sentence, with the words that it was said in.
 func statement(r *record.Record) string {
 	quote := "\"" + fold(r.Text, maxLine/2) + "\""
 	head, about, _ := strings.Cut(r.Predicate, ":")
+	s := fold(owner(r.Subject), 120)
 	if r.Object == "" || head == "told" || head == "decided" || head == "no_longer" {
-		return fold(owner(r.Subject), 120) + " said " + quote
-	}
-	s, about, object := fold(owner(r.Subject), 120), words(about), fold(r.Object, maxLine/2)
-	if verb := verbs[head]; verb == "" {
-		s += "'s " + strings.TrimSpace(words(head)+" "+about) + " is " + object
-	} else {
-		s += " " + verb + " " + object
-		if about != "" {
-			s += " as " + about
+		if r.Subject == "project" {
+			s = "the user"
 		}
+		return s + " said " + quote
 	}
-	return s + " (" + quote + ")"
+	return sentence(s, head, words(about), fold(r.Object, maxLine/2)) + " (" + quote + ")"
+}
+
+// sentence puts subject, predicate and object into words: "the user prefers metric units", "the project's launch date is 3 May".
+func sentence(s, head, about, object string) string {
+	verb, plain := verbs[head]
+	switch {
+	case head == "name" && strings.Contains(s, "'s "):
+		if strings.HasSuffix(s, "children") || strings.HasSuffix(s, "parents") {
+			s = "one of " + s
+		}
+		return s + " is called " + object
+	case head == "wants": // an instruction in the user's own words: quoted, so that it is no part of ours
+		return s + " has asked: \"" + object + "\""
+	case head == "date":
+		if !strings.HasSuffix(about, "date") && !strings.HasSuffix(about, "deadline") {
+			about += " date"
+		}
+		return s + "'s " + strings.TrimSpace(about) + " is " + object
+	case head == "answer_language":
+		return s + " wants answers in " + object
+	case head == "job":
+		return s + " works as " + article(object) + object
+	case head == "favourite", !plain:
+		return s + "'s " + strings.TrimSpace(words(head)+" "+about) + " is " + object
+	case about != "" && !saysItself(object, about) && head == "prefers":
+		return s + "'s preferred " + about + " is " + object
+	case about != "" && !saysItself(object, about) && s == "the user":
+		return s + " " + verb + " " + object + " as their " + about
+	case about != "" && !saysItself(object, about):
+		return s + " " + verb + " " + object + " as its " + about
+	}
+	return s + " " + verb + " " + object
+}
+
+// article is the one before a noun, or none where there is one.
+func article(noun string) string {
+	first, _, _ := strings.Cut(strings.ToLower(noun), " ")
+	switch {
+	case noun == "" || first == "a" || first == "an" || first == "the" || first == "my" || first == "head":
+		return ""
+	case strings.IndexByte("aeio", first[0]) >= 0 || len(noun) > 1 && len(first) <= 4 && noun[:2] == strings.ToUpper(noun[:2]) &&
+		strings.IndexByte("fhlmnrsx", first[0]) >= 0: // an SRE
+		return "an "
+	}
+	return "a "
+}
+
+// saysItself reports whether an object says itself what it is: "metric units" of units.
+func saysItself(object, about string) bool {
+	return strings.Contains(strings.ToLower(object), strings.TrimSuffix(about, "s"))
 }
 
 // verbs are the predicates that read as verbs; the others are nouns.
 var verbs = map[string]string{
 	"lives_in": "lives in", "works_at": "works at", "from": "is from", "likes": "likes", "dislikes": "dislikes", "prefers": "prefers",
-	"wants": "wants", "uses": "uses", "speaks": "speaks", "plays": "plays", "studies": "studies", "attends": "attends", "drives": "drives",
-	"has_pet": "has a pet:", "allergic_to": "is allergic to",
+	"wants": "", "uses": "uses", "speaks": "speaks", "plays": "plays", "studies": "studies", "attends": "attends", "drives": "drives",
+	"has_pet": "has a pet:", "allergic_to": "is allergic to", "condition": "has this condition:",
 }
 
 func words(name string) string { return fold(strings.ReplaceAll(name, "_", " "), 120) }

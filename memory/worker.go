@@ -87,7 +87,11 @@ func (b *batch) do(j *job) {
 			b.e.giveUp(j.turn)
 		}
 	}()
-	if err := b.learn(j.turn); err != nil {
+	do := b.learn
+	if j.turn.Unlearned {
+		do = b.bury
+	}
+	if err := do(j.turn); err != nil {
 		b.fail(err)
 		b.e.giveUp(j.turn)
 		return
@@ -100,7 +104,7 @@ func (b *batch) fail(err error) { b.errs = append(b.errs, err) }
 // apply stores what the batch holds, and tries once more if it must.
 func (b *batch) apply() error {
 	e, c := b.e, &b.changes
-	if len(c.Add)+len(c.Close)+len(c.Used)+len(c.Revive) > 0 {
+	if len(c.Add)+len(c.Close)+len(c.Used)+len(c.Revive)+len(c.Bury) > 0 {
 		err := e.opt.Store.Apply(b.ctx, *c)
 		if err != nil && pause(b.ctx, retryAfter) {
 			err = e.opt.Store.Apply(b.ctx, *c)
@@ -142,6 +146,9 @@ func (e *Engine) stored(tenant string, c *store.Changes) {
 		return
 	}
 	e.tenants.add(tenant, true)
+	if e.config.Load().extracts() {
+		e.gather(c.Add)
+	}
 	if n := int64(len(c.Add)); e.added.Add(n) >= sweepEach {
 		signal(e.sweepIt)
 	}

@@ -108,7 +108,8 @@ func BenchmarkLearn(b *testing.B) {
 // An idle engine has some notes and does nothing.
 type idle struct{ notes []store.Note }
 
-func (*idle) Learn(memory.Turn) bool { return true }
+func (*idle) Learn(memory.Turn) bool             { return true }
+func (*idle) Extract(record.Scope, memory.Start) {}
 func (*idle) Recall(context.Context, *memory.Question) (memory.Recollection, error) {
 	return memory.Recollection{}, nil
 }

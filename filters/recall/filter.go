@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ const header = "x-trapgate-memory"
 // An Engine is what the filter needs of a *memory.Engine.
 type Engine interface {
 	Learn(t memory.Turn) bool
+	Extract(s record.Scope, start memory.Start)
 	Recall(ctx context.Context, q *memory.Question) (memory.Recollection, error)
 	Notes(ctx context.Context, s record.Scope) ([]store.Note, error)
 }
@@ -46,8 +48,9 @@ type Options struct {
 	Evicted func(tenant, session string, chains []uint64) []memory.Evicted
 	// Embedder embeds an exchange's question as a call of its own; nil, or a nil result: the engine's own.
 	Embedder func(x *filters.Exchange) memory.Embedder
-	// Deadline bounds the reading of a session's notes, which are mostly in memory; 0: 25 ms. Asking for new ones has the engine's own.
-	Deadline time.Duration
+	// Replay bounds the reading of a session's notes, which are mostly in memory; 0: 250 ms. It is ten times what asking for new ones may
+	// take, as a request without the notes that stand in it costs the conversation its prompt cache.
+	Replay time.Duration
 	// Sessions is how many conversations it is remembered of how far they were learned, the one not used for longest going first;
 	// 0: 4096. Of others the whole history is given to the engine once more.
 	Sessions int
@@ -70,8 +73,8 @@ func New(engine Engine, opt Options) *Filter {
 	if opt.Sessions <= 0 {
 		opt.Sessions = 4096
 	}
-	if opt.Deadline <= 0 {
-		opt.Deadline = memory.DefaultDeadline
+	if opt.Replay <= 0 {
+		opt.Replay = 10 * memory.DefaultDeadline
 	}
 	f := &Filter{engine: engine, opt: opt}
 	f.sessions, _ = lru.New[record.Scope, *session](opt.Sessions) // fails for sizes below 1 only
@@ -133,6 +136,11 @@ func scopeOf(c *Settings, x *filters.Exchange) (s record.Scope, ok bool) {
 		s.Session = id.User + " " + id.Session // one name of a session, asserted by two users, is two sessions; names have no space
 	}
 	return s, s.Valid()
+}
+
+// SessionOf is the name that identity gave to the session of a scope.
+func SessionOf(s record.Scope) string {
+	return s.Session[strings.LastIndexByte(s.Session, ' ')+1:]
 }
 
 // rescue turns a panic inside into a request without what was under way. To be deferred.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,7 @@ type scripted struct {
 	tell  func(q *memory.Question) (memory.Recollection, error) // Note.Text is enough
 	notes map[record.Scope][]store.Note
 	turns []memory.Turn
+	reads func(start memory.Start) // what Extract does; nil: nothing
 	asked []memory.Question
 
 	failNotes error
@@ -52,6 +54,15 @@ func (e *scripted) Learn(t memory.Turn) bool {
 	}
 	e.turns = append(e.turns, t)
 	return true
+}
+
+func (e *scripted) Extract(_ record.Scope, start memory.Start) {
+	if e.panics == "extract" {
+		panic("planned")
+	}
+	if e.reads != nil {
+		e.reads(start)
+	}
 }
 
 func (e *scripted) Notes(ctx context.Context, s record.Scope) ([]store.Note, error) {
@@ -95,7 +106,7 @@ func says(text string) *scripted {
 	}}
 }
 
-// learned lists what the engine was given, "role@seq: text" each.
+// learned lists what the engine was given, "role@seq: text" each, behind "not" what it is not to learn.
 func (e *scripted) learned() (all []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,6 +115,9 @@ func (e *scripted) learned() (all []string) {
 			role := m.Role.String()
 			if m.Document {
 				role = "doc"
+			}
+			if t.Unlearned {
+				role = "not " + role
 			}
 			all = append(all, fmt.Sprintf("%s@%d: %s", role, m.Seq, m.Text))
 		}
@@ -123,11 +137,12 @@ type rig struct {
 	identity *identity.Filter
 	filter   *Filter
 	fields   [][2]string
+	between  []filters.Filter // behind identity
 	inner    []filters.Filter
 }
 
 func newRig(tb testing.TB, e Engine, d wire.Dialect) *rig {
-	f := New(e, Options{Deadline: testDeadline})
+	f := New(e, Options{Replay: testDeadline})
 	f.Configure(Settings{})
 	return &rig{TB: tb, dialect: d, identity: identity.New(identity.Options{}), filter: f, fields: [][2]string{{"x-trapgate-session", "s"}}}
 }
@@ -161,7 +176,7 @@ func (r *rig) send(body string, answers ...filtertest.Answer) (out result) {
 	}}
 	out.Outcome = h.Run(r.TB, filtertest.Case{
 		Dialect: r.dialect, Stream: r.stream, Path: paths[r.dialect], Request: []byte(body), Fields: r.fields, Answers: answers,
-		Outer: []filters.Filter{r.identity, r.filter}, Inner: r.inner,
+		Outer: slices.Concat([]filters.Filter{r.identity}, r.between, []filters.Filter{r.filter}), Inner: r.inner,
 	})
 	if len(out.Sent) > 0 {
 		out.sent = string(out.Sent[len(out.Sent)-1])

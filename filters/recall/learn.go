@@ -21,26 +21,27 @@ const (
 )
 
 // learn gives memory the messages that it has not seen, and the answer when it was finished. What an upstream has refused was said to
-// nobody: the agent says it again, or not.
+// nobody: the agent says it again, or not. What was said with memory off is given too, so that it is not learned when it comes again.
 func (s *stream) learn(finished bool) {
 	defer s.rescue("close")
-	switch {
-	case s.known == nil || s.mode == memory.Off || s.status >= 400 && s.status < 500:
-		return
-	case s.off:
-		s.known.gave(s.chains, s.known.reach(s.chains), true)
+	if s.known == nil || s.HeadOnly() || s.status >= 400 && s.status < 500 {
 		return
 	}
 	r := s.known.reach(s.chains) // again: another exchange may have given them
 	now := time.Now()
 	list := s.messages(r, now)
-	if finished {
+	if finished || s.off {
 		for i, text := range s.answer.texts() {
 			list = append(list, memory.Message{Role: record.Assistant, Text: text, Seq: r.first + int64(len(s.chains)+i), At: now})
 		}
 	}
 	if len(list) == 0 {
-		s.known.gave(s.chains, r, finished)
+		s.known.gave(s.chains, r, finished || s.off)
+		return
+	}
+	if s.off {
+		s.known.gave(s.chains, r, true) // whatever becomes of it
+		s.give(list)
 		return
 	}
 	s.x.Trail.Append(Name, "upsert_memory",
@@ -60,7 +61,7 @@ func (s *stream) give(list []memory.Message) bool {
 			size += len(list[n].Text)
 			n++
 		}
-		if !s.f.engine.Learn(memory.Turn{Scope: s.scope, Messages: list[:n]}) {
+		if !s.f.engine.Learn(memory.Turn{Scope: s.scope, Messages: list[:n], Unlearned: s.off}) {
 			return false
 		}
 		list = list[n:]

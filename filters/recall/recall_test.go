@@ -124,7 +124,8 @@ func TestOff(t *testing.T) {
 		t.Errorf("%q, asked %d times\n%s", off.note, len(e.asked), off.sent)
 	}
 	r.send(request(wire.Chat, false, user(`"one"`), model(wire.Chat, "Very well."), user(`"a secret"`), model(wire.Chat, "I know it."), user(`"two"`)))
-	if got := strings.Join(e.learned(), ", "); got != "user@4: two, assistant@5: Very well." {
+	want := "not user@2: a secret, not assistant@3: Very well., user@4: two, assistant@5: Very well."
+	if got := strings.Join(e.learned(), ", "); got != want {
 		t.Errorf("learned %s", got)
 	}
 }

@@ -72,7 +72,7 @@ func (s *stream) open(ctx context.Context) {
 // notes reads what stands in the conversation.
 func (s *stream) notes(ctx context.Context) (notes []store.Note, ok bool) {
 	start := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, s.f.opt.Deadline)
+	bounded, cancel := context.WithTimeout(ctx, s.f.opt.Replay)
 	defer cancel()
 	notes, err := s.f.engine.Notes(bounded, s.scope)
 	switch {
@@ -196,8 +196,8 @@ func (s *stream) searched(took time.Duration) {
 // Observes reports that no event is changed.
 func (s *stream) Observes() bool { return true }
 
-// HeadOnly reports that nobody learns from the answer.
-func (s *stream) HeadOnly() bool { return s.off || s.mode == memory.Off }
+// HeadOnly reports that nobody wants to know the answer. Of an exchange that is not to be learned from it must be known what not to learn.
+func (s *stream) HeadOnly() bool { return s.mode == memory.Off && !s.off }
 
 // Head tells the agent what was done.
 func (s *stream) Head(h *filters.ResponseHead) error {
@@ -255,7 +255,11 @@ func (s *stream) End(*filters.Emitter) error {
 // Close gives memory what is new in the exchange.
 func (s *stream) Close(cause error) {
 	f := s.f
-	s.learn(cause == nil && s.ended)
+	finished := cause == nil && s.ended
+	s.learn(finished)
+	if finished {
+		s.extract()
+	}
 	s.answer.reset(wire.Other)
 	if cap(s.chains) > maxChains {
 		s.chains = nil

@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
@@ -12,51 +11,6 @@ import (
 )
 
 var asked = summary.Prompt{System: "Write \"notes\".", User: "Of this:\n\\", MaxTokens: 800}
-
-func TestSummaryRequest(t *testing.T) {
-	for d, want := range map[wire.Dialect]string{
-		wire.Chat:      `{"model":"m","max_tokens":800,"messages":[{"role":"system","content":"Write \"notes\"."},{"role":"user","content":"Of this:\n\\"}]}`,
-		wire.Responses: `{"model":"m","store":false,"instructions":"Write \"notes\".","max_output_tokens":800,"input":[{"role":"user","content":"Of this:\n\\"}]}`,
-		wire.Messages:  `{"model":"m","system":"Write \"notes\".","max_tokens":800,"messages":[{"role":"user","content":"Of this:\n\\"}]}`,
-	} {
-		w := writer{d, "m"}
-		got := w.request(&asked, "max_tokens")
-		if string(got) != want {
-			t.Errorf("%s: %s", d, got)
-		}
-		v, err := wire.Acquire(d, got, wire.Limits{})
-		if err != nil || v.MaxTokensValue() != 800 || v.ModelName() != "m" || v.Stream {
-			t.Errorf("%s: %v", d, err)
-		}
-	}
-	if got := (&writer{dialect: wire.Chat}).request(&asked, "max_tokens"); !strings.HasPrefix(string(got), `{"max_tokens":800,`) {
-		t.Errorf("without a model: %s", got)
-	}
-}
-
-func TestSummaryText(t *testing.T) {
-	for _, tt := range []struct {
-		d            wire.Dialect
-		answer, want string
-		err          error
-	}{
-		{wire.Chat, `{"choices":[{"message":{"content":"no\ntes"},"finish_reason":"stop"}]}`, "no\ntes", nil},
-		{wire.Chat, `{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"x"},{"type":"text","text":"b"}]}}]}`, "ab", nil},
-		{wire.Chat, `{"choices":[{"message":{"content":"half"},"finish_reason":"length"}]}`, "", summary.ErrLength},
-		{wire.Chat, `{"choices":[{"message":{"content":null}}]}`, "", errNoText},
-		{wire.Chat, `{"choices":[{`, "", errNoText},
-		{wire.Responses, `{"status":"completed","output":[{"type":"reasoning"},{"type":"message","content":[{"type":"output_text","text":"notes"}]}]}`, "notes", nil},
-		{wire.Responses, `{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}`, "", summary.ErrLength},
-		{wire.Messages, `{"content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"notes"}],"stop_reason":"end_turn"}`, "notes", nil},
-		{wire.Messages, `{"content":[{"type":"text","text":"no"}],"stop_reason":"max_tokens"}`, "", summary.ErrLength},
-		{wire.Messages, `{"type":"error"}`, "", errNoText},
-	} {
-		w := writer{dialect: tt.d}
-		if got, err := w.text([]byte(tt.answer)); got != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("%s: %q, %v", tt.answer, got, err)
-		}
-	}
-}
 
 // The model's name is the one of the exchange unless another is configured, and a model that wants the limit by its other name
 // gets it.

@@ -36,12 +36,15 @@ type Episode struct {
 // A Fact is a statement about its Subject: "user" "lives_in" "Berlin". A Fact of a Single predicate supersedes those of the same
 // subject and predicate; one that Closes ends the facts of its subject and predicate (those with its Object, if it has one) and
 // puts nothing in their place. Where the Predicate of one that Closes is Any, it ends every fact of its subject whose object has
-// the words of its Object: after "we switched from MySQL to Postgres" nothing of the project's is MySQL.
+// the words of its Object: after "we switched from MySQL to Postgres" nothing of the project's is MySQL. If it has With as well
+// ("it's Friday, not Thursday"), that takes the place of the Object in the one fact of its subject or of the project's that has it;
+// where none has it, or several, nothing is to be done.
 type Fact struct {
 	Subject, Predicate, Object string
+	With                       string
 	Single, Closes             bool
 	Class                      Class
-	Quote                      string    // the sentence that says it, verbatim
+	Quote                      string    // the sentence that says it, or of one that says several things the part, verbatim
 	From, To                   time.Time // when it holds in the world; From is never zero, a zero To is open
 	Importance                 float32   // 0 to 1
 }

@@ -83,6 +83,29 @@ func TestNoFacts(t *testing.T) {
 		"I am so tired of this.",
 		"Should we use Postgres?",
 		"2026-11-23 10:00:00 INFO my name is Bob",
+		"I'm Sorry, but no.",
+		"I'm German, you know.",
+		"This is Chapter from the book.",
+		"My boss Monday said no.",
+		"I told Ann, a nurse living in Oslo, about it.",
+		"She is a nurse living in Rome.",
+		"I'm tired, working at night is hard.",
+		"I am happy, a friend of mine moved to Rome.",
+		"As an administrator, I want to export the list.",
+		"The user is Ann, a nurse living in Rome.",
+		"Being a positive role model for them is something I enjoy.",
+		"I've got some things of value, like my hand-painted bowl.",
+		"I love how you use it to tell your stories.",
+		"Connecting with the things I love makes writing even more fun.",
+		"When I turned ten, dad signed me up for a league.",
+		"And I joined the classes to find people.",
+		"Don't forget, you got this!",
+		"But remember, even small things can make a difference.",
+		"Remember this photo from elementary school?",
+		"I'll go with option 2, please.",
+		"Use Redis instead of Postgres in line 4.",
+		"Please fix main.go and use Bar instead of Foo.",
+		"I'd rather wait until the bugs are fixed.",
 	} {
 		if d := say(text); len(d.Facts) > 0 || len(d.Forget) > 0 {
 			t.Errorf("%q: %q, forget %q", text, brief(d.Facts), d.Forget)
@@ -251,11 +274,22 @@ func TestDocumentsAreBounded(t *testing.T) {
 func TestStatements(t *testing.T) {
 	text := "I moved to Oslo last week. Where should I eat? My key is " + Placeholder + " by the way.\n> I live in Rome\n" +
 		"Ben wrote \"you should know that I have moved to Paris\" to us\n```\nmy city is Bonn\n```\nTranslate this: I live in Kyoto.\nI live in Wien."
-	want := []string{"I moved to Oslo last week.", "Ben wrote", "to us"}
+	want := []string{"I moved to Oslo last week."}
 	if got := Statements(text); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if got := Statements(strings.Repeat("word ", 400)); got != nil {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestSingle(t *testing.T) {
+	for predicate, want := range map[string]bool{
+		"lives_in": true, "job": true, "favourite:colour": true, "date:launch": true, "likes": false, "uses": false, "favourite:": false,
+		"prefers": false, "prefers:tea": true, "": false, "pet name": false,
+	} {
+		if Single(predicate) != want {
+			t.Errorf("%q: %v", predicate, !want)
+		}
 	}
 }

@@ -24,22 +24,24 @@ type reader struct {
 	found   []*pattern
 	cut     []span // sentences that ask to forget
 
+	virtual        []token    // of a lead
 	may, mayBuffer []*pattern // those that begin with a capture and may match in the sentence; nil: not looked for yet
 }
 
 // A hit is a match of a pattern.
 type hit struct {
 	p          *pattern
-	start, end int // tokens; start is -1 where the subject stands before the sentence's "and"
+	start, end int // tokens
 	caps       []capture
 	self       string
+	being      []token // "i am", "my sister is", where it says what somebody is
 }
 
 const maxFacts = 24
 
 func (r *reader) read(times []dated) {
 	r.times = times
-	markAdverbs(r.all, r.lex)
+	markWords(r.all, r.lex)
 	for _, own := range ownWords(r.text, r.lex) {
 		sentences(r.text, own.from, own.to, func(start, end int) {
 			if len(r.out.Facts) < maxFacts {
@@ -61,6 +63,7 @@ func (r *reader) sentence(start, end int) {
 	}
 	quote := strings.TrimSpace(r.text[start:end])
 	question := strings.HasSuffix(quote, "?") || strings.HasSuffix(quote, "？") || strings.HasPrefix(quote, "¿")
+	r.relatives()
 	hits := r.hits(question)
 	if len(hits) == 0 {
 		r.tell(quote, question)
@@ -69,7 +72,7 @@ func (r *reader) sentence(start, end int) {
 	before := len(r.out.Facts)
 	for i := range hits {
 		if class := hits[i].p.rule.class; class != Told {
-			r.fact(&hits[i], quote)
+			r.fact(&hits[i], r.clause(hits, i, quote))
 		}
 	}
 	specific, asked := len(r.out.Facts) > before, len(r.out.Forget)
@@ -115,24 +118,24 @@ func (r *reader) lead() bool {
 // hits are the matches in the sentence that do not overlap, those of earlier rules before those of later ones.
 func (r *reader) hits(question bool) (out []hit) {
 	m := matcher{text: r.text, toks: r.toks, lex: r.lex}
-	subject, hedged := "", false
+	var subject []token
+	hedged := false
 	for i := range r.toks {
 		t := &r.toks[i]
 		if t.mark && t.norm != "'" && t.norm != "-" {
 			hedged = hedged && t.norm == ","
 			continue
 		}
-		begin := i == 0 || r.toks[i-1].mark || r.lex.conjunctions[r.toks[i-1].norm] || r.opened(i)
-		out = r.at(&m, out, i, begin, question, hedged)
-		if begin && i > 0 && subject != "" && !hedged && t.norm != subject { // "I moved to Rome and | joined Fiat"
-			m.hidden = subject
-			out = r.at(&m, out, i-1, false, question, false)
-			m.hidden = ""
+		opened := r.opened(i)
+		begin := opened || r.toks[i-1].mark || r.toks[i-1].is&isConjunction != 0 || r.toks[i-1].norm == "but"
+		out = r.at(&m, out, place{from: i, least: i, opened: opened}, question, hedged)
+		if !hedged {
+			for _, l := range r.leads(out, i, begin, opened, subject) {
+				out = r.led(&m, out, l, question)
+			}
 		}
-		switch {
-		case t.norm == "i" || t.norm == "we":
-			subject = t.norm
-		case r.lex.hedges[t.norm] && !(i > 0 && r.toks[i-1].norm == "i" && (t.norm == "said" || t.norm == "told")):
+		subject = r.subjectAt(&m, i, begin, subject)
+		if t.is&isHedge != 0 && !(i > 0 && r.toks[i-1].norm == "i" && (t.norm == "said" || t.norm == "told")) {
 			hedged = true
 		}
 	}
@@ -145,61 +148,63 @@ func (r *reader) opened(i int) bool {
 	if i > 4 {
 		return false
 	}
-	for _, t := range r.toks[:i] {
-		if !t.mark && !t.adverb && !r.lex.labels[t.norm] && !r.lex.openers[t.norm] {
+	for k := range r.toks[:i] {
+		t := &r.toks[k]
+		if !t.mark && t.is&(isAdverb|isOpener) == 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// at tries the patterns that can begin at token i.
-func (r *reader) at(m *matcher, out []hit, i int, begin, question, hedged bool) []hit {
-	word := r.toks[i].norm
-	from := i
-	if m.hidden != "" {
-		word = m.hidden
-		m.toks = r.toks[i+1:]
-		from = -1
-		defer func() { m.toks = r.toks }()
+// A place is where patterns are tried: a token of the matcher's, which is shift tokens further on in the sentence.
+type place struct {
+	from, shift int
+	least       int // the first token of the sentence that a match can have
+	opened      bool
+}
+
+// at tries the patterns that can begin at a place.
+func (r *reader) at(m *matcher, out []hit, at place, question, hedged bool) []hit {
+	word := m.toks[at.from].norm
+	r.found = r.found[:0]
+	if m.toks[at.from].is&isFirst != 0 {
+		r.found = r.lex.patterns.find(r.found, m, at.from, word)
 	}
-	opened := m.hidden == "" && r.opened(i)
-	r.found = r.lex.patterns.find(r.found[:0], m, from, word)
-	if opened {
-		r.found = r.loose(r.found)
+	if at.opened {
+		r.found = r.loose(r.found, m)
 	}
-	if len(r.found) > 0 {
-		for k, p := range r.found {
-			asked := question && (!p.rule.query || p.first && word == "remember") // "remember when we met?" asks
-			if asked || hedged && !p.rule.query || p.first && !opened || slices.Contains(r.found[:k], p) {
-				continue
-			}
-			end, ok := m.match(p, from)
-			if !ok {
-				continue
-			}
-			h := hit{p: p, start: from, end: end, caps: slices.Clone(m.caps), self: m.self}
-			if m.hidden != "" {
-				for k := range h.caps {
-					h.caps[k].from += i + 1
-					h.caps[k].to += i + 1
-				}
-				h.start, h.end = i, end+i+1
-			}
-			if r.valid(&h) {
-				out = admit(out, h)
-			}
+	for k, p := range r.found {
+		asked := question && (!p.rule.query || p.first && p.rule.predicate == "remember") // "remember when we met?" asks
+		if asked || hedged && !p.rule.query || p.first && !at.opened || slices.Contains(r.found[:k], p) {
+			continue
+		}
+		end, ok := m.match(p, at.from)
+		if !ok {
+			continue
+		}
+		h := hit{p: p, start: max(at.from+at.shift, at.least), end: end + at.shift, self: m.self, being: m.being(at.from)}
+		h.caps = slices.Clone(m.caps)
+		for k := range h.caps {
+			h.caps[k].from += at.shift
+			h.caps[k].to += at.shift
+			ok = ok && h.caps[k].from >= at.least
+		}
+		if ok && h.end > h.start && r.valid(&h) {
+			out = admit(out, h)
 		}
 	}
 	return out
 }
 
 // loose appends the patterns that begin with a capture, if the sentence has what has to follow it.
-func (r *reader) loose(out []*pattern) []*pattern {
+func (r *reader) loose(out []*pattern, m *matcher) []*pattern {
 	if r.may == nil {
 		r.may = append(r.mayBuffer[:0], nil)[:0]
 		for i := 1; i < len(r.toks); i++ {
-			r.may = append(r.may, r.lex.patterns.loose[r.toks[i].norm]...)
+			if t := &r.toks[i]; t.is&isLoose != 0 {
+				r.may = r.lex.patterns.loose[t.norm].find(r.may, m, i+1)
+			}
 		}
 		r.mayBuffer = r.may
 	}
@@ -254,8 +259,12 @@ func (r *reader) fact(h *hit, quote string) {
 	rule := h.p.rule
 	f := Fact{Class: rule.class, Single: rule.single, Quote: quote, Closes: h.p.close, Importance: importance[rule.class]}
 	f.Subject, f.Predicate = r.subject(h), r.predicate(h)
+	if rule.predicate == amends {
+		r.amend(h, f)
+		return
+	}
 	object, ok := r.object(h)
-	if !ok && !h.p.close {
+	if !ok && !h.p.close || rule.predicate == "decided" && idle(object) {
 		return
 	}
 	old := r.captured(h, "old")
@@ -270,18 +279,20 @@ func (r *reader) fact(h *hit, quote string) {
 		return
 	}
 	r.validity(&f)
-	if role := r.captured(h, "role"); role != "" && rule.predicate == "works_at" {
-		job := f
-		job.Predicate, job.Object = "job", role
-		r.add(job)
-	}
+	r.besides(h, f)
 	objects := []string{object}
 	if rule.list && object != "" {
 		objects = r.list(h)
 	}
 	for _, o := range objects {
+		if taste[rule.predicate] && r.vague(o) {
+			continue
+		}
 		g := f
 		g.Object = o
+		if rule.dated && !g.Closes {
+			g.Object += r.iso(h)
+		}
 		r.refine(h, &g)
 		r.add(g)
 	}

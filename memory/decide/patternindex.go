@@ -4,8 +4,8 @@ import "slices"
 
 // An index has the patterns by the first two words that a match can begin with, so that at most places of a text none is tried.
 type index struct {
-	by    map[string]*follow    // by the first word; "@" is the subject
-	loose map[string][]*pattern // begin with a capture, by the word after it; "" is any
+	by    map[string]*follow // by the first word; "@" is the subject
+	loose map[string]*follow // begin with a capture, by the words after it
 }
 
 type follow struct {
@@ -17,21 +17,17 @@ const selfWord = "@"
 
 func (x *index) add(p *pattern) {
 	if x.by == nil {
-		x.by, x.loose = map[string]*follow{}, map[string][]*pattern{}
+		x.by, x.loose = map[string]*follow{}, map[string]*follow{}
 	}
-	if p.nodes[0].kind == nodeCapture {
-		for _, path := range paths(p.nodes[1:], 1) {
-			if list := x.loose[path[0]]; !slices.Contains(list, p) {
-				x.loose[path[0]] = append(list, p)
-			}
-		}
-		return
+	by, nodes := x.by, p.nodes
+	if nodes[0].kind == nodeCapture {
+		by, nodes = x.loose, nodes[1:]
 	}
-	for _, path := range paths(p.nodes, 2) {
-		f := x.by[path[0]]
+	for _, path := range paths(nodes, 2) {
+		f := by[path[0]]
 		if f == nil {
 			f = &follow{next: map[string][]*pattern{}}
-			x.by[path[0]] = f
+			by[path[0]] = f
 		}
 		if len(path) < 2 || path[1] == "" {
 			if !slices.Contains(f.any, p) {
@@ -72,20 +68,19 @@ func paths(nodes []node, depth int) (out [][]string) {
 	return out
 }
 
-// find appends the patterns that may match at token i, which is word, or stands before the tokens if i is -1.
+// find appends the patterns that may match at token i, which is word.
 func (x *index) find(out []*pattern, m *matcher, i int, word string) []*pattern {
 	out = x.by[word].find(out, m, i+1)
 	switch word {
 	case "i":
 		out = x.by[selfWord].find(out, m, i+1)
-	case "my":
+	case "my", "our":
 		j, relation := m.relation(i + 1)
 		if relation == "" {
 			break
 		}
-		out = x.by[selfWord].find(out, m, j)
-		for k := j; k <= j+1 && k < len(m.toks) && m.toks[k].upper; k++ { // my sister Ann
-			out = x.by[selfWord].find(out, m, k+1)
+		for k := m.named(j); k >= j; k-- { // my sister Ann
+			out = x.by[selfWord].find(out, m, k)
 		}
 	}
 	return out

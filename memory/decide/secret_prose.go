@@ -14,6 +14,7 @@ func proseRules() []*secretRule {
 		is = `(?:\s*[:=]+\s*|\s+(?:is|was|are|to|ist|lautet|est|es|è|é|será|becomes|будет)` +
 			`(?:\s+(?:now|still|jetzt|ahora|ora))?\s*:?\s+|\s*(?:是|は|은|는)\s*|\s+-\s+|\s*->\s*)`
 		quotes = "[\"'`“«]?"
+		name   = "[\"'`]?" // ends the name of a member, as in JSON
 	)
 	no := &secretAllow{Regexes: []string{
 		`(?i)^(?:not|no|too|the|a|an|in|on|of|for|to|my|your|that|this|it|required|wrong|incorrect|invalid|expired|weak|strong|` +
@@ -34,7 +35,7 @@ func proseRules() []*secretRule {
 	}
 	return []*secretRule{
 		rule("prose-password", `(?i)`+word+
-			`(?:[ \t]+(?:for|to|of|on|at|für|zu|von|de|del|du|pour|para|per|voor|от|для)(?:[ \t]+[^\s:=]+){1,4}?)?`+is+quotes+
+			`(?:[ \t]+(?:for|to|of|on|at|für|zu|von|de|del|du|pour|para|per|voor|от|для)(?:[ \t]+[^\s:=]+){1,4}?)?`+name+is+quotes+
 			`([^\s"'`+"`"+`”»]{3,})`, passwords...),
 		rule("prose-password-bare", `(?i)\b`+word+`[ \t]+`+quotes+`([^\s"'`+"`"+`”»]*[0-9!@#$%^&*][^\s"'`+"`"+`”»]*)`, passwords...),
 		rule("prose-passphrase", `(?i)\b(?:passphrase|seed phrase|recovery phrase|mnemonic|secret phrase|backup phrase)`+
@@ -44,9 +45,9 @@ func proseRules() []*secretRule {
 			`door code|gate code|alarm code|one-time code|verification code|2fa code|unlock code|safe code|combination)\b`+
 			`[^\n.\d]{0,40}?\b(\d{3,10}(?:-\d{2,6}){0,3})\b`,
 			"pin", "cvv", "cvc", "tan", "otp", "geheimzahl", "code", "combination"),
-		rule("prose-key", `(?i)\b(?:api[ _-]?keys?|access[ _-]?(?:key|token)s?|secret(?:[ _-]?key)?s?|tokens?|`+
+		rule("prose-key", `(?i)(?:\b|_)(?:api[ _-]?keys?|access[ _-]?(?:key|token)s?|secret(?:[ _-]?key)?s?|tokens?|`+
 			`auth[ _-]?(?:key|token)s?|private[ _-]?key|client[ _-]?secret|webhook secret|bearer|credentials?|license key|recovery codes?)`+
-			`(?:[ \t]+(?:for|to|of)(?:[ \t]+[^\s:=]+){1,3}?)?(?:`+is+`|[ \t]+)`+quotes+
+			`(?:[ \t]+(?:for|to|of)(?:[ \t]+[^\s:=]+){1,3}?)?`+name+`(?:`+is+`|[ \t]+)`+quotes+
 			`([A-Za-z0-9+/=_.~-]*(?:[A-Za-z][A-Za-z0-9+/=_.~-]*[0-9]|[0-9][A-Za-z0-9+/=_.~-]*[A-Za-z])[A-Za-z0-9+/=_.~-]{6,})`,
 			"key", "token", "secret", "bearer", "credential", "recovery code"),
 		rule("prefixed-key", `\b((?:sk|pk|rk|ak|api|key|tok|token|secret|pat|ghp|xox[a-z])[-_]`+
@@ -56,6 +57,8 @@ func proseRules() []*secretRule {
 		rule("vendor-key", `\b((?:`+strings.ReplaceAll(strings.Join(vendors, "|"), ".", `\.`)+`)[A-Za-z0-9_.+/=-]{16,})`, vendors...),
 		rule("url-credentials", `[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:([^\s/@]{2,})@`, "://"),
 		rule("authorization", `(?i)authorization["']?\s*[:=]\s*["']?(?:bearer|basic|token|digest)?\s*([A-Za-z0-9._~+/=-]{8,})`, "authorization"),
+		// gitleaks wants the vendor's name near it.
+		{ID: "telegram-token", Regex: `\b(\d{8,10}:A[A-Za-z0-9_-]{34})(?:[^A-Za-z0-9_-]|$)`, Keywords: []string{":A"}},
 		rule("social-security", `(?i)\b(?:ssn|social security)[^\n\d]{0,30}(\d{3}[- ]?\d{2}[- ]?\d{4})\b`, "ssn", "social security"),
 		rule("bank-account", `(?i)\b(?:account|routing|sort code|kontonummer)[^\n\d]{0,30}(\d[\d -]{6,20}\d)\b`,
 			"account", "routing", "sort code", "kontonummer"),

@@ -34,10 +34,15 @@ type lexicon struct {
 	labels             map[string]bool // before a colon: "Update: ..." are the user's own words
 	projectAttributes  map[string]bool
 	forgetLeads        map[string]bool   // before what is to be forgotten: "everything I told you about"
+	noJobs             map[string]bool   // that end as jobs do: "winner"
+	fiction            map[string]bool   // what a sentence says with one of them is nobody's
+	clauseHeads        map[string]bool   // what may stand before "I" where "I" begins a clause that is no part of another's noun
+	notNames           map[string]bool   // capitalised words that name nobody: "German", "Catholic"
 	common             map[string]bool   // nouns that are no place, employer or name
 	categories         map[string]string // "postgres" is a "database"
 	categoryNames      map[string]bool
 	attributes         map[string]string // nouns whose value one states: "phone number" is "phone"
+	sorts              map[string]sorts
 	patterns           index
 }
 
@@ -54,6 +59,8 @@ func load() *lexicon {
 		"tasks": &x.tasks, "pronouns": &x.pronouns, "acks": &x.acks, "function words": &x.functionWords,
 		"states": &x.states, "languages": &x.languages, "animals": &x.animals, "professions": &x.professions, "labels": &x.labels,
 		"project attributes": &x.projectAttributes, "common": &x.common, "openers": &x.openers, "forget leads": &x.forgetLeads,
+		"fiction": &x.fiction, "no jobs": &x.noJobs, "not names": &x.notNames,
+		"clause heads": &x.clauseHeads,
 	}
 	x.categoryNames = map[string]bool{}
 	for _, s := range sets {
@@ -84,6 +91,17 @@ func load() *lexicon {
 			panic("decide: unknown list " + head)
 		}
 	})
+	x.sorts = map[string]sorts{}
+	for is, set := range map[sorts]map[string]bool{
+		isAdverb: x.adverbs, isConjunction: x.conjunctions, isHedge: x.hedges, isOpener: x.openers, isFiction: x.fiction,
+	} {
+		for w := range set {
+			x.sorts[w] |= is
+		}
+	}
+	for w := range x.labels {
+		x.sorts[w] |= isOpener
+	}
 	return x
 }
 
@@ -101,6 +119,15 @@ var facts = sync.OnceValue(func() *lexicon {
 			}
 			x.patterns.add(compile(line, r))
 		})
+	}
+	for w := range x.patterns.by {
+		x.sorts[w] |= isFirst
+	}
+	for w := range x.patterns.loose {
+		x.sorts[w] |= isLoose
+	}
+	for _, w := range [...]string{"i", "my", "our"} {
+		x.sorts[w] |= isFirst
 	}
 	return x
 })

@@ -144,6 +144,11 @@ func (f *dater) date(i int) (record.Interval, int) {
 	if t.mark || !f.c.starts[t.norm] && (t.norm[0] < '0' || t.norm[0] > '9') {
 		return record.Interval{}, 0
 	}
+	if t.norm == "the" && i+1 < len(f.toks) { // the commonest word that can begin a date
+		if next := f.toks[i+1].norm; !f.c.starts[next] && (next[0] < '0' || next[0] > '9') {
+			return record.Interval{}, 0
+		}
+	}
 	for _, read := range [...]func(int) (record.Interval, int){
 		f.numeric, f.dayWord, f.dayMonth, f.count, f.shifted, f.ordinal, f.month, f.weekday, f.year,
 	} {

@@ -13,13 +13,29 @@ type token struct {
 	start, end int // bytes in the text
 	mark       bool
 	upper      bool // begins with a capital
-	adverb     bool // may stand between the words of a pattern: set by markAdverbs
+	adverb     bool // may stand between the words of a pattern: set by markWords
+	is         sorts
 }
 
-// markAdverbs looks up once what patterns ask of every token again and again.
-func markAdverbs(toks []token, lex *lexicon) {
+// sorts are the lists of words that rules ask for at every token.
+type sorts uint8
+
+const (
+	isAdverb sorts = 1 << iota
+	isConjunction
+	isHedge
+	isOpener // or a label
+	isFiction
+	isFirst // of a pattern
+	isLoose // the first of a pattern that is no capture
+)
+
+// markWords looks up once what is asked of every token again and again.
+func markWords(toks []token, lex *lexicon) {
 	for i := range toks {
-		toks[i].adverb = !toks[i].mark && lex.adverbs[toks[i].norm]
+		t := &toks[i]
+		t.is = lex.sorts[t.norm]
+		t.adverb = t.is&isAdverb != 0 && !t.mark
 	}
 }
 

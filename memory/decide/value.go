@@ -138,6 +138,9 @@ func (r *reader) list(h *hit) []string {
 		if j-from > 5 && j-from < c.to-c.from {
 			break // not an enumeration
 		}
+		if j+1 < c.to && gerund(r.toks[c.from].norm) && !gerund(r.toks[j+1].norm) && j > c.from+1 {
+			continue // "improving education and health care"
+		}
 		if o := r.clean(from, j); o != "" {
 			out = append(out, o)
 		}
@@ -150,6 +153,8 @@ func (r *reader) list(h *hit) []string {
 	}
 	return out
 }
+
+func gerund(w string) bool { return len(w) > 5 && strings.HasSuffix(w, "ing") }
 
 func (r *reader) subject(h *hit) string {
 	switch {
@@ -225,8 +230,21 @@ func (r *reader) refine(h *hit, f *Fact) {
 		}
 		f.Subject, f.Predicate, f.Object = "project", "uses", rest
 	}
-	if h.p.rule.attribute && f.Predicate != "phone" && r.lex.categoryNames[strings.ReplaceAll(f.Predicate, "_", " ")] {
+	if f.Predicate == "lives_in" && hasDigit(f.Object) && !h.p.close {
+		f.Predicate = "address"
+	}
+	spoken := f.Predicate == "language" && r.category(f.Object) == ""
+	if h.p.rule.attribute && f.Predicate != "phone" && !spoken && r.lex.categoryNames[strings.ReplaceAll(f.Predicate, "_", " ")] {
 		f.Predicate = "uses:" + f.Predicate
+	}
+	if f.Predicate == "name" && several[h.self] {
+		f.Single = false
+	}
+	if home, job, ok := strings.Cut(f.Object, "-based "); ok && f.Predicate == "job" {
+		f.Object = job
+		g := *f
+		g.Predicate, g.Object = "lives_in", home
+		r.add(g)
 	}
 	switch f.Predicate {
 	case "uses", "prefers":

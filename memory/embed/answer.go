@@ -180,6 +180,9 @@ func (r *Refused) TooLarge() bool {
 	return false
 }
 
+// OfTexts says whether the same texts would be refused again.
+func (r *Refused) OfTexts() bool { return r.Status == 400 || r.Status == 413 || r.Status == 422 }
+
 // tooMany says whether it is their number that was too large.
 func (r *Refused) tooMany() bool { return many.MatchString(r.Message) }
 

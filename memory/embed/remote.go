@@ -24,6 +24,8 @@ type Post func(ctx context.Context, tenant string, body []byte) (status int, ans
 // Options of a Remote. Model is needed.
 type Options struct {
 	Model string // as the API names it
+	// From tells apart models of one name that different APIs serve: it goes before the name under which vectors are stored. "": nothing.
+	From string
 	// Dimensions is how many numbers are asked for, and needed. 0: as many as the model has. Few models can choose.
 	Dimensions int
 	// Base64 asks for the numbers in a quarter of the bytes. Not every server knows it; whatever comes is read.
@@ -56,15 +58,18 @@ func NewRemote(post Post, o Options) (*Remote, error) {
 		o.Bytes = DefaultBytes
 	}
 	r := &Remote{post: post, opt: o, name: o.Model}
+	if o.From != "" {
+		r.name = o.From + "/" + r.name
+	}
 	if o.Dimensions > 0 {
-		r.name = fmt.Sprintf("%s/%d", o.Model, o.Dimensions)
+		r.name = fmt.Sprintf("%s/%d", r.name, o.Dimensions)
 	}
 	r.most.Store(int64(o.Texts))
 	r.dim.Store(int64(o.Dimensions))
 	return r, nil
 }
 
-// Model names what makes the vectors: the API's model, and the dimensions that were asked for.
+// Model names what makes the vectors: where they come from, the API's model, and the dimensions that were asked for.
 func (r *Remote) Model() string { return r.name }
 
 // Embed returns a vector for each text, in their order; nil for texts without words. Either all come, or an error.

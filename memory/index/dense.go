@@ -39,11 +39,13 @@ func (v *vector) bytes() int64 {
 	return int64(64 + len(v.full) + 8*len(v.signs))
 }
 
-// cosine of two vectors of the same model; 0 where they are not.
+// like reports whether two vectors can be compared: they are of the same model.
+func (v *vector) like(w *vector) bool {
+	return v != nil && w != nil && v.model == w.model && len(v.full) == len(w.full)
+}
+
+// cosine of two vectors that can be compared.
 func (v *vector) cosine(w *vector) float32 {
-	if v == nil || w == nil || v.model != w.model || len(v.full) != len(w.full) {
-		return 0
-	}
 	var sum int32
 	b := w.full[:len(v.full)]
 	for i, f := range v.full {
@@ -90,16 +92,65 @@ func (x *Index) setVector(slot uint32, model string, unit []float32) {
 // exhaustive is up to how many records are compared in full; above it, those whose signs are nearest are.
 const exhaustive = 4096
 
-// nearest are the slots whose embeddings are nearest to one, about n of them.
-func (x *Index) nearest(v *vector, n int) (out []uint32) {
+// A spread is where the cosines of a question lie, from those of records like any other to the best. Models differ in both.
+type spread struct{ usual, perBest float32 }
+
+const (
+	sampled     = 512 // about how many records tell what is usual
+	outstanding = 6   // by how many standard deviations the best differs from what is usual, where something means alike at all
+)
+
+// findDense touches what is nearest by embedding.
+func (t *search) findDense() {
+	t.spread = spread{}
+	if t.vec == nil {
+		return
+	}
+	var best float32
+	var sum, squares float64
+	near, total := t.x.nearest(t.vec, sampled)
+	for _, slot := range near {
+		t.touch(slot)
+		best = max(best, t.x.docs[slot].vec.cosine(t.vec))
+	}
+	step, n := max(1, total/sampled), 0
+	for i := 0; i < len(t.x.docs); i += step {
+		if w := t.x.docs[i].vec; w.like(t.vec) {
+			c := float64(w.cosine(t.vec))
+			sum, squares, n = sum+c, squares+c*c, n+1
+		}
+	}
+	if n == 0 {
+		return
+	}
+	usual := sum / float64(n)
+	wide := max(float64(best)-usual, outstanding*math.Sqrt(max(0, squares/float64(n)-usual*usual)))
+	if wide > 0 {
+		t.spread = spread{float32(usual), float32(1 / wide)}
+	}
+}
+
+// meant is how near a record is by embedding: 1 is the best there is, if that is near at all, 0 like any other, or not known.
+func (t *search) meant(slot uint32) float32 {
+	if slot == none {
+		return 0
+	}
+	w := t.x.docs[slot].vec
+	if !w.like(t.vec) {
+		return 0
+	}
+	return max(-1, min(1, (w.cosine(t.vec)-t.spread.usual)*t.spread.perBest))
+}
+
+// nearest are the slots whose embeddings are nearest to one, about n of them, and how many can be compared.
+func (x *Index) nearest(v *vector, n int) (out []uint32, total int) {
 	// A histogram of distances finds the one within which n records lie, in one pass.
 	counts := make([]int, len(v.signs)*64+1)
 	distance := make([]int16, len(x.docs))
-	total := 0
 	for i := range x.docs {
 		w := x.docs[i].vec
 		distance[i] = -1
-		if w != nil && w.model == v.model && len(w.full) == len(v.full) {
+		if w.like(v) {
 			d := v.apart(w)
 			distance[i] = int16(d)
 			counts[d]++
@@ -117,5 +168,5 @@ func (x *Index) nearest(v *vector, n int) (out []uint32) {
 			out = append(out, uint32(i))
 		}
 	}
-	return out
+	return out, total
 }

@@ -42,7 +42,8 @@ type Index struct {
 	sessions sessions
 	speakers speakers
 	facts    map[record.ID][]uint32 // by their first source
-	bands    map[band][]uint32
+	bands    map[band]uint32
+	beside   [][bands]uint32 // by slot: the next one in each of its bands
 	models   []string
 	vectors  int64 // their bytes
 }
@@ -85,7 +86,7 @@ const most = 1 << 24
 func New(o Options) *Index {
 	x := &Index{
 		stats: o.Stats, weights: o.Weights,
-		byID: map[record.ID]uint32{}, facts: map[record.ID][]uint32{}, bands: map[band][]uint32{}, vocabulary: newVocabulary(),
+		byID: map[record.ID]uint32{}, facts: map[record.ID][]uint32{}, bands: map[band]uint32{}, vocabulary: newVocabulary(),
 	}
 	x.sessions.named = map[string]*session{}
 	x.speakers.named = map[string]uint16{}
@@ -114,7 +115,7 @@ func (x *Index) Bytes() int64 {
 func (x *Index) Put(r *record.Record) {
 	a := analysed.Get().(*analysis)
 	defer func() {
-		clear(a.terms) // they are of a text that may be forgotten
+		clear(a.words) // they are of a text that may be forgotten
 		analysed.Put(a)
 	}()
 	x.mu.RLock()
@@ -152,7 +153,7 @@ func (x *Index) add(r *record.Record, a *analysis) {
 		return
 	}
 	d := &x.docs[slot]
-	*d = doc{rec: r, session: x.sessions.of(r.Scope.Session), terms: x.enter(slot, a.terms), trust: float32(r.Trust) / float32(record.High)}
+	*d = doc{rec: r, session: x.sessions.of(r.Scope.Session), terms: x.enter(slot, a.words), trust: float32(r.Trust) / float32(record.High)}
 	at := &x.places[slot]
 	*at = place{
 		prev: none, next: none, anchor: none, session: d.session.number, length: a.length(), traits: a.traits, speaker: x.speakers.of(r.Speaker),
@@ -172,10 +173,7 @@ func (x *Index) add(r *record.Record, a *analysis) {
 		at.day = day(r.Said)
 	}
 	if r.Sim != 0 {
-		for which := range bands {
-			b := bandOf(r.Sim, which)
-			x.bands[b] = append(x.bands[b], slot)
-		}
+		x.link(slot, r.Sim)
 	}
 	x.byID[r.ID] = slot
 	x.place(slot)
@@ -193,6 +191,7 @@ func (x *Index) slot() uint32 {
 	}
 	x.docs = append(x.docs, doc{})
 	x.places = append(x.places, place{})
+	x.beside = append(x.beside, [bands]uint32{})
 	return uint32(len(x.docs) - 1)
 }
 
@@ -215,12 +214,7 @@ func (x *Index) remove(slot uint32) {
 	x.length -= int64(x.places[slot].length)
 	x.postings -= int64(len(d.terms))
 	if r.Sim != 0 {
-		for which := range bands {
-			b := bandOf(r.Sim, which)
-			if x.bands[b] = without(x.bands[b], slot); len(x.bands[b]) == 0 {
-				delete(x.bands, b)
-			}
-		}
+		x.unlink(slot, r.Sim)
 	}
 	x.setVector(slot, "", nil)
 	x.sessions.release(d.session)

@@ -307,7 +307,7 @@ func TestIsWhatIsLeft(t *testing.T) {
 		for _, r := range left {
 			x.Delete(r.ID)
 		}
-		if n := len(x.numbers) + len(x.grams) + len(x.bands) + len(x.sessions.named) + len(x.facts) + len(x.byID) + len(x.stemmer.term); n != 0 {
+		if n := len(x.numbers) + len(x.grams) + len(x.bands) + len(x.sessions.named) + len(x.facts) + len(x.byID) + len(x.stemmer.words); n != 0 {
 			t.Fatalf("of records that are gone %d things are left", n)
 		}
 	})

@@ -65,7 +65,7 @@ func (t *search) parse(q *store.Query) {
 func (t *search) group(raw []string, unnamed bool) {
 	x, p := t.x, &t.p
 	for _, w := range raw {
-		word := x.stemmer.of([]byte(w))
+		word := x.stemmer.term(w)
 		if word == "" || unnamed && x.isName(p, w) || slices.ContainsFunc(p.groups, func(g group) bool { return g.word == word }) {
 			continue
 		}

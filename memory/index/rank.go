@@ -84,7 +84,7 @@ func (t *search) quickly(w *[NumLegs]float32) quick {
 	for _, leg := range [...]int{legQuestion, legLength, legYours, legRecent, legTrust, legFact} {
 		may(leg, true)
 	}
-	if t.vec != nil { // a cosine may be below 0
+	if t.vec != nil { // these may be below 0
 		k.more += max(w[legDense], -w[legDense]) + max(w[legDenseNear], -w[legDenseNear])
 	}
 	return k
@@ -145,8 +145,8 @@ func (t *search) measure(slot uint32, v *[NumLegs]float32) {
 	if own.anchor != none {
 		at = &x.places[own.anchor]
 	}
-	v[legDense] = x.docs[slot].vec.cosine(t.vec)
-	near := x.cosineAt(at.prev, t.vec) + x.cosineAt(at.next, t.vec)
+	v[legDense] = t.meant(slot)
+	near := t.meant(at.prev) + t.meant(at.next)
 	side := x.weights.Shape.NearSide
 	v[legDenseNear] = (v[legDense] + side*near) / (1 + 2*side)
 }
@@ -178,13 +178,6 @@ func (t *search) measureWords(slot uint32, v *[NumLegs]float32) {
 			v[legWide] = v[legTurn]
 		}
 	}
-}
-
-func (x *Index) cosineAt(slot uint32, v *vector) float32 {
-	if slot == none {
-		return 0
-	}
-	return x.docs[slot].vec.cosine(v)
 }
 
 // measureShape is what a record is like apart from its words.

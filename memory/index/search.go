@@ -32,6 +32,7 @@ type search struct {
 	common   []uint16 // by term: runs of letters in common with the word at hand
 	found    []uint32 // terms with any
 	vec      *vector
+	spread   spread
 
 	length                                float32 // of a record, on average
 	norm                                  float32
@@ -280,14 +281,4 @@ func (t *search) dated(slot uint32) (best float32) {
 		}
 	}
 	return best
-}
-
-// findDense touches what is nearest by embedding.
-func (t *search) findDense() {
-	if t.vec == nil {
-		return
-	}
-	for _, slot := range t.x.nearest(t.vec, 512) {
-		t.touch(slot)
-	}
 }

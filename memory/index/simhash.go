@@ -39,12 +39,41 @@ func SimHash(text string) uint64 {
 // bands is how many parts a SimHash is looked up by: two that differ in fewer bits have one part in common.
 const bands = 4
 
-type band struct {
-	part  uint16
-	which uint8
+// A band is a part of a SimHash and which of them it is.
+type band uint32
+
+func bandOf(sim uint64, which int) band { return band(which)<<16 | band(uint16(sim>>(16*which))) }
+
+// link puts a slot in front of the others of its bands: each is a list through the slots.
+func (x *Index) link(slot uint32, sim uint64) {
+	for which := range bands {
+		b := bandOf(sim, which)
+		after, ok := x.bands[b]
+		if !ok {
+			after = none
+		}
+		x.beside[slot][which] = after
+		x.bands[b] = slot
+	}
 }
 
-func bandOf(sim uint64, which int) band { return band{uint16(sim >> (16 * which)), uint8(which)} }
+func (x *Index) unlink(slot uint32, sim uint64) {
+	for which := range bands {
+		b := bandOf(sim, which)
+		after := x.beside[slot][which]
+		switch first := x.bands[b]; {
+		case first != slot:
+			for x.beside[first][which] != slot {
+				first = x.beside[first][which]
+			}
+			x.beside[first][which] = after
+		case after == none:
+			delete(x.bands, b)
+		default:
+			x.bands[b] = after
+		}
+	}
+}
 
 // Near returns a current record of the kind that the scope sees and whose SimHash differs in at most so many bits from sim, if there
 // is one. Up to bands-1 bits are looked up; for more, all records are compared.
@@ -64,7 +93,8 @@ func (x *Index) Near(s record.Scope, k record.Kind, sim uint64, most int) (recor
 		return record.ID{}, false
 	}
 	for which := range bands {
-		for _, slot := range x.bands[bandOf(sim, which)] {
+		slot, ok := x.bands[bandOf(sim, which)]
+		for ; ok && slot != none; slot = x.beside[slot][which] {
 			if near(slot) {
 				return x.docs[slot].rec.ID, true
 			}

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/zeebo/xxh3"
 )
 
 // A vocabulary is the terms of the records, where they occur, and which have a run of letters in common. A term that no record has any
@@ -53,12 +51,15 @@ func (v *vocabulary) number(term string) uint32 {
 }
 
 // enter adds a record's terms to the lists and returns them counted.
-func (v *vocabulary) enter(slot uint32, terms []string) []posting {
+func (v *vocabulary) enter(slot uint32, words []*lexeme) []posting {
 	var few [64]uint32
 	numbers := few[:0]
-	for _, t := range terms {
-		if n := v.number(t); n != none {
-			numbers = append(numbers, n)
+	for _, w := range words {
+		if int(w.number) >= len(v.lists) || v.lists[w.number].term != w.term {
+			w.number = v.number(w.term)
+		}
+		if w.number != none {
+			numbers = append(numbers, w.number)
 		}
 	}
 	slices.Sort(numbers)
@@ -119,38 +120,40 @@ func (v *vocabulary) leave(slot uint32, terms []posting) {
 // Runs of letters that make words alike.
 const shortGram, longGram = 3, 5
 
-// eachGram calls f with a hash of each run of 3 to 5 bytes of a term, with its borders marked.
+// eachGram calls f with each run of 3 to 5 bytes of a term, with its borders marked, as a number.
 func eachGram(term string, f func(uint64)) {
 	var room [longestWord + 8]byte
 	b := append(append(append(room[:0], '<'), term[:min(len(term), longestWord)]...), '>')
-	for n := shortGram; n <= longGram; n++ {
-		for i := 0; i+n <= len(b); i++ {
-			f(xxh3.Hash(b[i : i+n]))
+	for i := range b {
+		gram := uint64(0)
+		for n, c := range b[i:min(i+longGram, len(b))] {
+			if gram |= uint64(c) << (8 * n); n+1 >= shortGram {
+				f(gram)
+			}
 		}
 	}
 }
 
 // An analysis is what a text is to the index.
 type analysis struct {
-	terms  []string // of all words that say something, in order
+	words  []*lexeme // of all words that say something, in order
 	traits traits
 }
 
 var analysed = sync.Pool{New: func() any { return new(analysis) }}
 
-func (a *analysis) length() uint16 { return uint16(min(len(a.terms), 1<<16-1)) }
+func (a *analysis) length() uint16 { return uint16(min(len(a.words), 1<<16-1)) }
 
 func (a *analysis) read(s *stemmer, text string) {
-	a.terms, a.traits = a.terms[:0], 0
+	a.words, a.traits = a.words[:0], 0
+	s.mu.RLock()
 	words(text, func(w []byte) {
-		a.traits |= traitsOf[string(w)]
-		if w[0] <= '9' && w[0] >= '0' {
-			a.traits |= number
-		}
-		if t := s.of(w); t != "" {
-			a.terms = append(a.terms, t)
+		l := s.of(w)
+		if a.traits |= l.traits; l.term != "" {
+			a.words = append(a.words, l)
 		}
 	})
+	s.mu.RUnlock()
 	if names(text) {
 		a.traits |= proper
 	}
@@ -160,26 +163,13 @@ func (a *analysis) read(s *stemmer, text string) {
 }
 
 // Terms are what the words of a text are indexed under, in their order, with repetitions, without words that say nothing.
-func Terms(text string) []string {
-	var a analysis
-	var s stemmer
-	a.read(&s, text)
-	return a.terms
-}
-
-// Grams are hashes of the runs of letters of a text's words, each once.
-func Grams(text string) []uint64 {
-	seen := map[uint64]bool{}
-	var grams []uint64
-	for _, t := range Terms(text) {
-		eachGram(t, func(g uint64) {
-			if !seen[g] {
-				seen[g] = true
-				grams = append(grams, g)
-			}
-		})
-	}
-	return grams
+func Terms(text string) (terms []string) {
+	words(text, func(w []byte) {
+		if t := stem(string(w)); t != "" {
+			terms = append(terms, t)
+		}
+	})
+	return terms
 }
 
 func day(t time.Time) int32 {

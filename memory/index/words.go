@@ -129,37 +129,54 @@ func ascii(s string) bool {
 	return true
 }
 
-// A stemmer remembers what words are called once their endings are off. It is safe for concurrent use.
+// A lexeme is what a word is to the index.
+type lexeme struct {
+	term   string // it is indexed under; "": it says nothing
+	traits traits
+	number uint32 // of the term, where that still has it; under Index.mu
+}
+
+// A stemmer remembers what words are. It is safe for concurrent use.
 type stemmer struct {
-	mu   sync.RWMutex
-	term map[string]string
+	mu    sync.RWMutex
+	words map[string]*lexeme
 }
 
 // remembered bounds a stemmer. What people write has fewer words than that, but for numbers and names.
 const remembered = 1 << 15
 
-func (s *stemmer) of(word []byte) string {
-	s.mu.RLock()
-	term, ok := s.term[string(word)]
-	s.mu.RUnlock()
-	if ok {
-		return term
+// of is what a word is. The stemmer must be read-locked, and still is when it returns.
+func (s *stemmer) of(word []byte) *lexeme {
+	if l := s.words[string(word)]; l != nil {
+		return l
 	}
 	w := string(word)
-	term = stem(w)
-	s.mu.Lock()
-	if s.term == nil || len(s.term) >= remembered {
-		s.term = make(map[string]string, 256)
+	l := &lexeme{term: stem(w), traits: traitsOf[w]}
+	if w[0] >= '0' && w[0] <= '9' {
+		l.traits |= number
 	}
-	s.term[w] = term
+	s.mu.RUnlock()
+	s.mu.Lock()
+	if s.words == nil || len(s.words) >= remembered {
+		s.words = make(map[string]*lexeme, 256)
+	}
+	s.words[w] = l
 	s.mu.Unlock()
-	return term
+	s.mu.RLock()
+	return l
+}
+
+// term is what a word is indexed under.
+func (s *stemmer) term(word string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.of([]byte(word)).term
 }
 
 // clear makes it forget words, which may be of a text that was deleted.
 func (s *stemmer) clear() {
 	s.mu.Lock()
-	s.term = nil
+	s.words = nil
 	s.mu.Unlock()
 }
 

@@ -39,10 +39,11 @@ func (s *Store) Apply(ctx context.Context, c store.Changes) error {
 
 // A plan is what an Apply does.
 type plan struct {
-	c     *store.Changes
-	stand map[pointID]payload // what stood before
-	adds  []*record.Record
-	ops   []*pb.PointsUpdateOperation
+	c       *store.Changes
+	stand   map[pointID]payload // what stood before
+	adds    []*record.Record
+	aliases []store.Alias
+	ops     []*pb.PointsUpdateOperation
 }
 
 func (s *Store) plan(ctx context.Context, c *store.Changes) (*plan, error) {
@@ -51,7 +52,9 @@ func (s *Store) plan(ctx context.Context, c *store.Changes) (*plan, error) {
 	if a.stand, err = s.standing(ctx, s.concerned(c)); err != nil {
 		return nil, err
 	}
+	s.planTombs(a)
 	s.planAdds(a)
+	s.planAliases(a)
 	for _, cl := range c.Close {
 		s.planClose(a, cl)
 	}
@@ -62,8 +65,14 @@ func (s *Store) plan(ctx context.Context, c *store.Changes) (*plan, error) {
 
 // concerned are the points on which it depends what is done.
 func (s *Store) concerned(c *store.Changes) (ids []pointID) {
+	for _, id := range c.Bury {
+		ids = append(ids, recordPoint(c.Tenant, id), s.tombOfID(c.Tenant, id))
+	}
 	for _, r := range c.Add {
-		ids = append(append(ids, recordPoint(c.Tenant, r.ID), s.pointed(r)), s.tombs(r)...)
+		ids = append(append(ids, recordPoint(c.Tenant, r.ID), aliasPoint(c.Tenant, r.ID), s.pointed(r)), s.tombs(r)...)
+	}
+	for _, x := range c.Alias {
+		ids = append(ids, recordPoint(c.Tenant, x.ID), recordPoint(c.Tenant, x.Of))
 	}
 	for _, cl := range c.Close {
 		ids = append(ids, recordPoint(c.Tenant, cl.ID), recordPoint(c.Tenant, cl.By))
@@ -102,6 +111,27 @@ func (s *Store) standing(ctx context.Context, ids []pointID) (map[pointID]payloa
 		}
 	}
 	return stand, nil
+}
+
+// planTombs leaves those that are asked for, where no record stands.
+func (s *Store) planTombs(a *plan) {
+	var stones []*pb.PointStruct
+	for _, id := range a.c.Bury {
+		if at := s.tombOfID(a.c.Tenant, id); a.stand[at] == nil && a.stand[recordPoint(a.c.Tenant, id)] == nil {
+			stones = append(stones, stone(at, a.c.Tenant, a.c.At))
+			a.stand[at] = payload{}
+		}
+	}
+	if len(stones) > 0 {
+		a.ops = append(a.ops, insert(stones...))
+	}
+}
+
+// stone is a tombstone. It says nothing but whose it is and since when.
+func stone(at pointID, tenant string, since time.Time) *pb.PointStruct {
+	return &pb.PointStruct{Id: at.proto(), Vectors: pb.NewVectorsMap(nil), Payload: payload{
+		fType: pb.NewValueString(typeTomb), fTenant: pb.NewValueString(word(tenant)), fAt: instant(since),
+	}}
 }
 
 // planAdds also lifts tombstones, before anything else.
@@ -223,11 +253,14 @@ func (s *Store) recheck(ctx context.Context, a *plan) error {
 	for _, r := range a.adds {
 		ids = append(append(ids, s.pointed(r)), s.tombs(r)...)
 	}
+	for _, x := range a.aliases {
+		ids = append(ids, s.tombOfID(a.c.Tenant, x.Of))
+	}
 	var err error
 	if a.stand, err = s.standing(ctx, ids); err != nil || len(a.stand) == 0 {
 		return err
 	}
-	var ops []*pb.PointsUpdateOperation
+	ops := s.recheckAliases(a)
 	for _, r := range a.adds {
 		at := recordPoint(a.c.Tenant, r.ID)
 		switch {

@@ -6,7 +6,7 @@ import (
 
 // Fields of a payload. Stored: their names never change.
 const (
-	fType    = "type" // what a point is: typeRecord, typeNote, typeTomb
+	fType    = "type" // what a point is: typeRecord, typeNote, typeTomb, typeAlias
 	fTenant  = "tenant"
 	fUser    = "user"
 	fAgent   = "agent"
@@ -62,6 +62,7 @@ const (
 	typeRecord = "record"
 	typeNote   = "note"
 	typeTomb   = "tomb"
+	typeAlias  = "alias" // an episode that the record in fSources stands for
 )
 
 // A fieldIndex is an index of a field of payloads.

@@ -32,6 +32,10 @@ func (s *Store) Forget(ctx context.Context, what store.Forget) (store.Receipt, e
 		what.At = s.o.Now()
 	}
 	f := &forgetting{s: s, ctx: ctx, what: &what, sessions: map[record.Scope]bool{}, texts: map[string]bool{}}
+	if of := &what.Filter; what.Whole() {
+		f.receipt.Whole = true
+		f.in(record.Scope{Tenant: of.Tenant, User: of.User, Session: of.Session})
+	}
 	if err := f.bury(f.asked()); err != nil {
 		return f.receipt, err
 	}
@@ -82,7 +86,7 @@ func (f *forgetting) asked() (ids []pointID) {
 	return ids
 }
 
-// bury puts tombstones. They say nothing but whose they are and since when.
+// bury puts tombstones.
 func (f *forgetting) bury(ids []pointID) error {
 	stand, err := f.s.standing(f.ctx, ids)
 	if err != nil {
@@ -94,9 +98,7 @@ func (f *forgetting) bury(ids []pointID) error {
 	for part := range slices.Chunk(ids, page) {
 		var stones []*pb.PointStruct
 		for _, id := range part {
-			stones = append(stones, &pb.PointStruct{Id: id.proto(), Vectors: pb.NewVectorsMap(nil), Payload: payload{
-				fType: pb.NewValueString(typeTomb), fTenant: pb.NewValueString(word(f.what.Filter.Tenant)), fAt: instant(f.what.At),
-			}})
+			stones = append(stones, stone(id, f.what.Filter.Tenant, f.what.At))
 		}
 		if err := f.s.write(f.ctx, insert(stones...)); err != nil {
 			return err
@@ -127,7 +129,12 @@ func (f *forgetting) pass() (int, error) {
 			stones = append(stones, f.s.tombInSpace(r.Scope.Space(), record.TextKey(r.Text)))
 		}
 	}
-	if err := f.bury(stones); err != nil {
+	aliases, more, err := f.s.aliasesOf(f.ctx, f.what.Filter.Tenant, found)
+	if err != nil {
+		return 0, err
+	}
+	gone = append(gone, aliases...)
+	if err := f.bury(append(stones, more...)); err != nil {
 		return 0, err
 	}
 	if err := f.unname(found); err != nil {
@@ -168,8 +175,51 @@ func (f *forgetting) matching() (found []*record.Record, err error) {
 			return nil, err
 		}
 	}
+	return f.standOn(found)
+}
+
+// standOn adds what facts that are asked for by their IDs stand on in their spaces: that says the same. What of it was swept leaves a
+// tombstone.
+func (f *forgetting) standOn(found []*record.Record) ([]*record.Record, error) {
+	known, tenant := map[record.ID]bool{}, f.what.Filter.Tenant
+	for _, r := range found {
+		known[r.ID] = true
+	}
+	for facts := found; len(facts) > 0; {
+		spaces, at := map[record.ID]record.Space{}, []pointID(nil)
+		for _, r := range facts {
+			for _, id := range r.Sources {
+				if r.Kind == record.Fact && !known[id] {
+					known[id], spaces[id], at = true, r.Scope.Space(), append(at, recordPoint(tenant, id))
+				}
+			}
+		}
+		facts = nil
+		for part := range slices.Chunk(at, page) {
+			err := f.s.records(f.ctx, []cond{ofType(typeRecord), points(part...)}, everybody, func(r *record.Record) bool {
+				if r.Scope.Space() == spaces[r.ID] {
+					facts = append(facts, r)
+				}
+				delete(spaces, r.ID)
+				return true
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		found = append(found, facts...)
+		var stones []pointID
+		for id := range spaces {
+			stones = append(stones, f.s.tombOfID(tenant, id))
+		}
+		if err := f.bury(stones); err != nil {
+			return nil, err
+		}
+	}
 	return found, nil
 }
+
+func everybody(*record.Record) bool { return true }
 
 // derived are records that were made from one of these, and are not among those found before.
 func (f *forgetting) derived(from, before []*record.Record) (found []*record.Record, err error) {
@@ -284,7 +334,7 @@ func (f *forgetting) notes() (n int, err error) {
 		scope, note := scopeOf(r.payload), noteOf(r.payload)
 		own := (w.User == "" || w.User == scope.User) && (w.Session == "" || w.Session == scope.Session)
 		quotes := func(text string) bool { return text != "" && strings.Contains(record.Canonical(note.Text), text) }
-		if own && f.what.All && w.Whole() && len(f.what.IDs)+len(f.what.Texts) == 0 ||
+		if own && f.what.Whole() ||
 			slices.ContainsFunc(note.Records, func(id record.ID) bool { return names[named{scope.Space(), id}] }) ||
 			slices.ContainsFunc(texts[scope.Space()], quotes) ||
 			own && slices.ContainsFunc(f.what.Texts, func(t string) bool { return quotes(record.Canonical(t)) }) {

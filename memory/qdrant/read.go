@@ -37,7 +37,7 @@ func (s *Store) Get(ctx context.Context, scope record.Scope, ids []record.ID) (f
 	return found, nil
 }
 
-// Has reports for each ID whether a record or a tombstone stands under it.
+// Has reports for each ID whether a record, a tombstone or an alias stands under it.
 func (s *Store) Has(ctx context.Context, tenant string, ids []record.ID) ([]bool, error) {
 	has := make([]bool, len(ids))
 	if len(ids) == 0 {
@@ -48,14 +48,14 @@ func (s *Store) Has(ctx context.Context, tenant string, ids []record.ID) ([]bool
 	}
 	var at []pointID
 	for _, id := range ids {
-		at = append(at, recordPoint(tenant, id), s.tombOfID(tenant, id))
+		at = append(at, recordPoint(tenant, id), s.tombOfID(tenant, id), aliasPoint(tenant, id))
 	}
 	stand, err := s.standing(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	for i := range ids {
-		has[i] = stand[at[2*i]] != nil || stand[at[2*i+1]] != nil
+		has[i] = stand[at[3*i]] != nil || stand[at[3*i+1]] != nil || stand[at[3*i+2]] != nil
 	}
 	return has, nil
 }

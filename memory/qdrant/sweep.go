@@ -25,6 +25,11 @@ func (s *Store) Sweep(ctx context.Context, caps store.Caps) (swept store.Swept, 
 	if swept.Expired, err = s.count(ctx, expired...); err != nil {
 		return swept, err
 	}
+	defer func() {
+		if err == nil {
+			err = s.sweepAliases(ctx)
+		}
+	}()
 	err = s.write(ctx, remove(expired...), remove(ofType(typeTomb), until(fAt, caps.Now.Add(-tombsKept))))
 	if err != nil {
 		return swept, err

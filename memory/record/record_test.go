@@ -45,7 +45,8 @@ func TestIDs(t *testing.T) {
 	other.User, other.Session = "us", ""
 	for _, c := range []ID{
 		EpisodeID(s, Assistant, "I moved to Berlin"), EpisodeID(other, User, "I moved to Berlin"), EpisodeID(s, User, "I moved to Bern"),
-		FactID(s, a, "user", "lives_in", "Berlin"), {},
+		FactID(s, a, "user", "lives_in", "Berlin"),
+		{},
 	} {
 		if c == a {
 			t.Errorf("%v stands for two things", c)
@@ -56,7 +57,7 @@ func TestIDs(t *testing.T) {
 			t.Errorf("%v is read as %v: %v", id, back, err)
 		}
 	}
-	if NewID() == NewID() {
+	if one, other := NewID(), NewID(); one == other {
 		t.Error("one ID twice")
 	}
 }

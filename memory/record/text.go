@@ -25,6 +25,9 @@ func FactID(s Scope, source ID, subject, predicate, object string) ID {
 	return derive("fact", s, source[:], subject+"\x00"+predicate+"\x00"+Canonical(object))
 }
 
+// AgainID names the record that says again what a closed one said, because its end was a mistake.
+func AgainID(closed ID) ID { return derive("again", Scope{}, closed[:], "") }
+
 func derive(kind string, s Scope, more []byte, text string) (id ID) {
 	h := sha256.New()
 	for _, part := range [...]string{kind, s.Tenant, s.User, s.Session, string(more), text} {

@@ -83,6 +83,11 @@ func insert(tx *state.Tx, query string, args ...any) (int64, error) {
 }
 
 func (w *writing) apply(add []addition, c *store.Changes) error {
+	for _, id := range c.Bury {
+		if err := w.bury(id); err != nil {
+			return err
+		}
+	}
 	for _, id := range c.Revive {
 		if err := lift(w.Tx, w.s.ofID(w.name, id)); err != nil {
 			return err
@@ -90,6 +95,11 @@ func (w *writing) apply(add []addition, c *store.Changes) error {
 	}
 	for i := range add {
 		if err := w.add(&add[i]); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.Alias {
+		if err := w.alias(a); err != nil {
 			return err
 		}
 	}
@@ -149,6 +159,9 @@ func (w *writing) add(a *addition) error {
 		return err  // it stands already
 	}
 	n, err := done.LastInsertId()
+	if err == nil {
+		err = w.unalias(r.ID)
+	}
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@
 // A record is a row with one packed column (codec.go) beside those that queries need; vectors are rows of their own, with 16 bits for
 // each number. Writes are durable when they return, as state.WriteSync says, and short: what removes much does it in parts.
 //
-// Forget leaves tombstones that are keyed hashes, so that nobody without the key can tell whether a text was forgotten. SQLite's
-// secure_delete overwrites what is deleted where it stands, but not the copies that stay in the unused part of a page when rows move
-// to another: Forget overwrites those too (scrub.go), and empties the log.
+// Forget leaves tombstones that are keyed hashes, so that nobody without the key can tell whether a text was forgotten, and has the
+// file scrubbed (state.DB.Scrub), so that nothing that was forgotten can be read from its bytes.
 package sqlite

@@ -25,6 +25,8 @@ type forgetting struct {
 	receipt store.Receipt
 	scopes  []record.Scope // of the records removed
 	removed map[record.ID]bool
+	sources []record.ID // of facts, that stand no longer
+	mark    int64       // its row in memory_forgettings
 }
 
 // Forget implements store.Store. An error leaves what was removed until then removed; asked again, it goes on from there.
@@ -36,7 +38,11 @@ func (s *Store) Forget(ctx context.Context, what store.Forget) (store.Receipt, e
 		what.At = time.Now()
 	}
 	f := &forgetting{Forget: what, s: s, removed: map[record.ID]bool{}}
-	for _, step := range []func(context.Context) error{f.bury, f.records, f.notes, f.verify, s.scrub} {
+	if of := &what.Filter; what.Whole() {
+		f.receipt.Whole = true
+		f.session(record.Scope{Tenant: of.Tenant, User: of.User, Session: of.Session})
+	}
+	for _, step := range []func(context.Context) error{f.begin, f.bury, f.records, f.notes, f.verify, s.scrub, f.done} {
 		if err := step(ctx); err != nil {
 			f.receipt.Verified = false
 			return f.receipt, err
@@ -82,38 +88,6 @@ func (f *forgetting) records(ctx context.Context) error {
 	return err
 }
 
-func (f *forgetting) find(ctx context.Context) (found []record.ID, err error) {
-	match := f.Matcher()
-	see := func(r *record.Record) bool {
-		if match(r) {
-			found = append(found, r.ID)
-		}
-		return true
-	}
-	if len(f.IDs) == 0 {
-		err = f.s.walk(ctx, f.Filter.Tenant, f.Filter.User, record.ID{}, true, see)
-		return found, err
-	}
-	for _, id := range f.IDs {
-		r, err := f.s.get(ctx, f.Filter.Tenant, id)
-		if err != nil {
-			return nil, err
-		}
-		if r != nil {
-			see(r)
-		} else if f.anyID() {
-			found = append(found, id) // swept, but something that was made from it may stand
-		}
-	}
-	return found, nil
-}
-
-// anyID reports whether the IDs are meant wherever they stand, so that they may stand nowhere.
-func (f *forgetting) anyID() bool {
-	of := &f.Filter
-	return of.Whole() && of.User == "" && of.Session == "" && len(f.Texts) == 0
-}
-
 // A removal is what one transaction removed.
 type removal struct {
 	records                    []*record.Record
@@ -133,7 +107,7 @@ func (f *forgetting) remove(ctx context.Context, ids []record.ID) error {
 			if err == nil && r != nil {
 				err = w.forget(r, done)
 			} else if err == nil {
-				err = w.forgetMade(id, done)
+				err = f.forgetSwept(w, id, done)
 			}
 			if err != nil {
 				return err
@@ -158,6 +132,16 @@ func (f *forgetting) remove(ctx context.Context, ids []record.ID) error {
 	return nil
 }
 
+// forgetSwept removes what was made from a record that stands no longer.
+func (f *forgetting) forgetSwept(w *writing, id record.ID, done *removal) error {
+	if slices.Contains(f.sources, id) {
+		if err := bury(w.Tx, w.s.ofID(w.name, id), w.tenant, millis(f.At), &done.tombstones); err != nil {
+			return err
+		}
+	}
+	return w.forgetMade(id, done)
+}
+
 // session puts one on the receipt.
 func (f *forgetting) session(of record.Scope) {
 	of.Agent = ""
@@ -168,6 +152,10 @@ func (f *forgetting) session(of record.Scope) {
 
 // forget removes a record and what hangs on it, and leaves tombstones.
 func (w *writing) forget(r *stored, done *removal) error {
+	stones, err := w.aliases(r)
+	if err != nil {
+		return err
+	}
 	vectors, err := w.remove(r)
 	if err != nil {
 		return err
@@ -177,7 +165,7 @@ func (w *writing) forget(r *stored, done *removal) error {
 	if r.Kind == record.Fact {
 		done.facts++
 	}
-	for _, t := range []tombstone{w.s.ofID(w.name, r.ID), w.s.ofText(r.Scope.Space(), r.Text)} {
+	for _, t := range append(stones, w.s.ofID(w.name, r.ID), w.s.ofText(r.Scope.Space(), r.Text)) {
 		if err := bury(w.Tx, t, w.tenant, millis(w.at), &done.tombstones); err != nil {
 			return err
 		}
@@ -255,6 +243,9 @@ func (w *writing) remove(r *stored) (vectors int, err error) {
 		return 0, err
 	}
 	w.of(r.space).vectors -= int64(vectors)
+	if err := dropAliases(w.Tx, r.n); err != nil {
+		return 0, err
+	}
 	if _, err := w.Exec(`DELETE FROM memory_records WHERE n = ?`, r.n); err != nil {
 		return 0, err
 	}
@@ -336,7 +327,7 @@ func (f *forgetting) notes(ctx context.Context) error {
 				texts, touched = append(slices.Clip(texts), record.Canonical(text)), true
 			}
 		}
-		whole := chosen && f.All && f.Filter.Whole() && len(f.IDs) == 0 && len(f.Texts) == 0
+		whole := chosen && f.Whole()
 		if whole || touched || f.anyID() && len(f.IDs) > 0 {
 			err = f.notesOf(ctx, x, whole, texts)
 		}

@@ -216,17 +216,3 @@ func TestForgetWhileOthersRead(t *testing.T) {
 		t.Errorf("%+v %v", receipt.Records, err)
 	}
 }
-
-// FuzzUnused looks for the unused parts of pages that are none.
-func FuzzUnused(f *testing.F) {
-	page := make([]byte, 4096)
-	page[0], page[6] = 13, 200
-	f.Add(int64(2), page)
-	f.Add(int64(1), []byte("short"))
-	f.Fuzz(func(t *testing.T, n int64, page []byte) {
-		unused(n, page, func(part []byte) bool { clear(part); return false })
-		if len(page) >= 512 && unused(n, page, func(part []byte) bool { return len(bytes.Trim(part, "\x00")) > 0 }) {
-			t.Error("it is not clean after it was cleaned")
-		}
-	})
-}

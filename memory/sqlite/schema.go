@@ -5,7 +5,8 @@ import "github.com/trapgate/trapgate/internal/state"
 // Migration makes the tables; give it to state.Open.
 //
 // A space counts its records, so that caps and Stats need not. links has which records point to which ID: 0 as a source, 1 as what
-// superseded it. sessions are those of notes.
+// superseded it. sessions are those of notes. forgettings are those under way. aliases
+// are episodes that a record stands for, with the keys of their texts.
 func Migration() state.Migration {
 	return state.Migration{Piece: "memory", Steps: []state.Step{state.SQL(`
 CREATE TABLE memory_tenants (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -37,7 +38,11 @@ CREATE TABLE memory_sessions (
 CREATE INDEX memory_sessions_used ON memory_sessions (used);
 CREATE TABLE memory_notes (
 	n INTEGER PRIMARY KEY, session INTEGER NOT NULL, chain INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (session, chain)
-) STRICT`)}}
+) STRICT`), state.SQL(`CREATE TABLE memory_forgettings (n INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT`), state.SQL(`
+CREATE TABLE memory_aliases (
+	id BLOB NOT NULL, record INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (id, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memory_aliases_record ON memory_aliases (record)`)}}
 }
 
 // What links say.

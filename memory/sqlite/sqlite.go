@@ -59,6 +59,7 @@ func New(db *state.DB, opt Options) (*Store, error) {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.spaces.init()
 	s.work.Go(s.preload)
+	s.resume()
 	return s, nil
 }
 
@@ -163,6 +164,14 @@ func (s *Store) commit(ctx context.Context, f func(*state.Tx) error, follow func
 	}
 }
 
+// scrub overwrites what is left of it in the file.
+func (s *Store) scrub(ctx context.Context) error {
+	if err := s.db.Scrub(ctx); err != nil {
+		return fmt.Errorf("memory: it is forgotten, but the state file may still have some of it: %w", err)
+	}
+	return nil
+}
+
 // The columns that make a record, and where they come from.
 const (
 	columns = `r.n, r.id, r.body, t.name, s.user, s.session`
@@ -235,8 +244,9 @@ func (s *Store) Has(ctx context.Context, tenant string, ids []record.ID) ([]bool
 	has := make([]bool, len(ids))
 	for i, id := range ids {
 		t := s.ofID(tenant, id)
-		err := s.read(ctx, `SELECT EXISTS (SELECT 1 FROM memory_records WHERE tenant = (SELECT id FROM memory_tenants WHERE name = ?)
-			AND id = ?) OR EXISTS (SELECT 1 FROM memory_tombstones WHERE name = ?)`,
+		err := s.read(ctx, `SELECT EXISTS (SELECT 1 FROM memory_records WHERE tenant = (SELECT id FROM memory_tenants WHERE name = ?1)
+			AND id = ?2) OR EXISTS (SELECT 1 FROM memory_tombstones WHERE name = ?3) OR EXISTS (SELECT 1 FROM memory_aliases a
+			JOIN memory_records r ON r.n = a.record WHERE a.id = ?2 AND r.tenant = (SELECT id FROM memory_tenants WHERE name = ?1))`,
 			[]any{tenant, id[:], t[:]}, func(rows *sql.Rows) error { return rows.Scan(&has[i]) })
 		if err != nil {
 			return nil, err

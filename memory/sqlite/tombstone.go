@@ -34,7 +34,11 @@ func (s *Store) ofID(tenant string, id record.ID) tombstone {
 
 // ofText is the tombstone of a text in a space, or in all of a tenant's when neither user nor session are given.
 func (s *Store) ofText(in record.Space, text string) tombstone {
-	return s.tombstone("text", in.Tenant, in.User, in.Session, binary.LittleEndian.AppendUint64(nil, record.TextKey(text)))
+	return s.ofKey(in, record.TextKey(text))
+}
+
+func (s *Store) ofKey(in record.Space, key uint64) tombstone {
+	return s.tombstone("text", in.Tenant, in.User, in.Session, binary.LittleEndian.AppendUint64(nil, key))
 }
 
 // ofRecord are the tombstones that keep a record out: its own, those of its text, those of its sources.
@@ -88,6 +92,15 @@ func bury(tx *state.Tx, t tombstone, tenant, at int64, count *int) error {
 	}
 	n, err := done.RowsAffected()
 	*count += int(n)
+	return err
+}
+
+// bury leaves the tombstone of a record that does not stand.
+func (w *writing) bury(id record.ID) error {
+	err := row(w.Tx, `SELECT 1 FROM memory_records WHERE tenant = ? AND id = ?`, []any{w.tenant, id[:]}, new(int))
+	if errors.Is(err, errNone) {
+		return bury(w.Tx, w.s.ofID(w.name, id), w.tenant, millis(w.at), new(int))
+	}
 	return err
 }
 

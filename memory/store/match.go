@@ -21,6 +21,11 @@ func (f *Filter) Whole() bool {
 	return f.Agent == "" && f.Kind == 0 && f.Origin == 0 && !f.Current && f.Since.IsZero() && f.Until.IsZero()
 }
 
+// Whole reports whether everything of a tenant, a user or a session is to be forgotten.
+func (f *Forget) Whole() bool {
+	return f.All && f.Filter.Whole() && len(f.IDs) == 0 && len(f.Texts) == 0
+}
+
 // Check returns ErrForget for a Forget that says too little.
 func (f *Forget) Check() error {
 	if f.Filter.Tenant == "" || !f.All && len(f.IDs) == 0 && len(f.Texts) == 0 {

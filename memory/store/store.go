@@ -31,7 +31,7 @@ type Store interface {
 	Facts(ctx context.Context, s record.Scope, subject, predicate string) ([]*record.Record, error)
 	// Get returns those of the records that the scope sees, in any order.
 	Get(ctx context.Context, s record.Scope, ids []record.ID) ([]*record.Record, error)
-	// Has reports for each ID whether a record or a tombstone stands under it.
+	// Has reports for each ID whether a record, an alias or a tombstone stands under it.
 	Has(ctx context.Context, tenant string, ids []record.ID) ([]bool, error)
 
 	// List returns records in the order of their IDs, from after the given one. It is for operators: Filter takes the place of a
@@ -46,9 +46,10 @@ type Store interface {
 	// Notes returns the notes of a session, oldest first.
 	Notes(ctx context.Context, s record.Scope) ([]Note, error)
 
-	// Forget removes what matches, everything that was made from it (Sources), what others say of it (SupersededBy), and the notes
-	// that name it or contain its text, and leaves tombstones, so that it is not learned again from a replayed history: of its IDs in
-	// the tenant, of its texts in their spaces. It returns once nothing of it can be found or read from the store's files.
+	// Forget removes what matches, with a fact that is asked for by its ID what it stands on in its space (Sources), since that says
+	// the same; everything that was made from it, what others say of it (SupersededBy), and the notes that name it or contain its text.
+	// It leaves tombstones, so that it is not learned again from a replayed history: of its IDs and aliases in the tenant, of its texts
+	// in their spaces. It returns once nothing of it can be found or read from the store's files.
 	Forget(ctx context.Context, what Forget) (Receipt, error)
 	// Sweep removes what has expired, and what is over the caps, the least important first.
 	Sweep(ctx context.Context, caps Caps) (Swept, error)
@@ -64,8 +65,21 @@ type Changes struct {
 	Vectors []Vector
 	Used    []record.ID // were injected: Uses and Used change, and nothing that makes them live longer
 	Revive  []record.ID // tombstones to lift, of the texts of those in Add too, because the user said it anew and asked to remember it
-	Tenant  string      // of all of them
-	At      time.Time
+	// Bury leaves tombstones before anything else, where no record stands: of what is not to be learned from a history that comes again.
+	Bury []record.ID
+	// Alias says which records stand for what was merged into them, after Add.
+	Alias  []Alias
+	Tenant string // of all of them
+	At     time.Time
+}
+
+// An Alias is an episode that was not kept because a record says nearly the same. Has knows it as long as that record stands, unless a
+// record stands under its ID, and Forget leaves tombstones of it with those of the record. Left out is one of a record that does not
+// stand.
+type Alias struct {
+	ID     record.ID // of the episode
+	Text64 uint64    // record.TextKey of its text
+	Of     record.ID
 }
 
 // A Closing ends a fact's validity.
@@ -143,6 +157,7 @@ type Receipt struct {
 	Texts                                      []string       // whole texts of what was removed; never stored or logged
 	Sessions                                   []record.Scope // where it was said or shown
 	Verified                                   bool           // a search for each of them found nothing
+	Whole                                      bool           // all of a tenant, user or session was asked for: the first of Sessions
 }
 
 // Caps bound what is kept. Zero fields bound nothing.

@@ -29,7 +29,7 @@ type ranked struct {
 func main() {
 	data := flag.String("data", "", "question set, JSON (required)")
 	rank := flag.String("rank", "", "write the rankings here")
-	embeddings := flag.String("embeddings", "", "URL of an embeddings API, such as http://127.0.0.1:8080/v1/embeddings")
+	embeddings := flag.String("embeddings", "", "URL of an OpenAI-style embeddings API, such as http://127.0.0.1:8080/v1/embeddings")
 	flag.Parse()
 	if *data == "" || flag.NArg() > 0 {
 		flag.Usage()
@@ -61,8 +61,10 @@ func run(ctx context.Context, data, rank, embeddings string, w io.Writer) (err e
 		turns += n
 	}
 	learned := time.Since(begin)
-	if err := m.embedded(ctx); err != nil {
-		return err
+	if m.by != nil {
+		if err := m.embedded(ctx, conversations, w); err != nil {
+			return err
+		}
 	}
 	out := ranked{System: system, Rankings: map[string][][]string{}}
 	var took []time.Duration

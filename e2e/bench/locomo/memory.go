@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/trapgate/trapgate/e2e/bench/locomo/internal/set"
 	"github.com/trapgate/trapgate/internal/state"
 	"github.com/trapgate/trapgate/memory"
-	"github.com/trapgate/trapgate/memory/embed"
 	"github.com/trapgate/trapgate/memory/record"
 	"github.com/trapgate/trapgate/memory/sqlite"
 )
@@ -28,7 +25,7 @@ type mind struct {
 	db     *state.DB
 	store  *sqlite.Store
 	engine *memory.Engine
-	by     memory.Embedder
+	by     *vectors // nil: none
 }
 
 func open(ctx context.Context, embeddings string) (_ *mind, err error) {
@@ -49,30 +46,13 @@ func open(ctx context.Context, embeddings string) (_ *mind, err error) {
 	}
 	opt := memory.Options{Store: m.store, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if embeddings != "" {
-		if m.by, err = embed.NewRemote(poster(embeddings), embed.Options{Model: "embeddings"}); err != nil {
+		if m.by, err = dial(ctx, embeddings); err != nil {
 			return nil, err
 		}
 		opt.Embed = m.by
 	}
 	m.engine, err = memory.New(memory.Config{}, opt)
 	return m, err
-}
-
-func poster(url string) embed.Post {
-	return func(ctx context.Context, _ string, body []byte) (int, []byte, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-		if err != nil {
-			return 0, nil, err
-		}
-		r.Header.Set("Content-Type", "application/json")
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return 0, nil, err
-		}
-		defer answer.Body.Close()
-		b, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
-		return answer.StatusCode, b, err
-	}
 }
 
 func (m *mind) close() error {
@@ -114,19 +94,57 @@ func (m *mind) learn(ctx context.Context, c *set.Conversation) (turns int, err e
 	return turns, nil
 }
 
-// embedded waits until all that was learned has its vector.
-func (m *mind) embedded(ctx context.Context) error {
-	if m.by == nil {
-		return nil
-	}
-	const patience = 30 * time.Minute
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		bare, err := m.store.Bare(ctx, tenant, m.by.Model(), 1)
-		if err != nil || len(bare) == 0 {
+// embedded waits until all that was learned has its vector, as long as vectors come, and embeds the questions. What has none is
+// compared by words alone, and counted.
+func (m *mind) embedded(ctx context.Context, sets []set.Conversation, w io.Writer) error {
+	const patience = 3 * time.Minute
+	begin := time.Now()
+	without := 0
+	for ; ; time.Sleep(50 * time.Millisecond) {
+		m.by.mu.Lock()
+		blank, last := m.by.blank, m.by.last
+		m.by.mu.Unlock()
+		bare, err := m.store.Bare(ctx, tenant, m.by.Model(), blank+1)
+		if err != nil {
 			return err
 		}
+		if without = len(bare); without <= blank || time.Since(begin) > patience && time.Since(last) > patience {
+			break
+		}
 	}
-	return errors.New("the embeddings did not come within half an hour")
+	m.by.mu.Lock()
+	none, why := m.by.embedded == 0, m.by.err
+	m.by.mu.Unlock()
+	if none {
+		return fmt.Errorf("no text could be embedded: %w", why)
+	}
+	if without > 0 {
+		bare, err := m.store.Bare(ctx, tenant, m.by.Model(), 1<<20)
+		if err != nil {
+			return err
+		}
+		without = len(bare)
+	}
+	texts := time.Since(begin)
+	begin = time.Now()
+	var questions []string
+	for i := range sets {
+		for _, q := range sets[i].Questions {
+			questions = append(questions, q.Text)
+		}
+	}
+	got := m.by.prepare(ctx, questions)
+	m.by.mu.Lock()
+	defer m.by.mu.Unlock()
+	fmt.Fprintf(w, "embeddings of %d dimensions by %s at %s: of %d texts in %v, of %d questions in %v; %d texts and %d questions have none\n",
+		m.by.dimensions, m.by.Model(), m.by.url, m.by.embedded, texts.Round(time.Second), got, time.Since(begin).Round(time.Second),
+		without, len(questions)-got)
+	fmt.Fprintf(w, "a question's embedding is waited for here; in an agent's path recall waits %v in all, and then compares words alone\n\n",
+		memory.DefaultDeadline)
+	if without > 0 || got < len(questions) {
+		fmt.Fprintf(w, "NOT ALL COULD BE EMBEDDED. The last error: %v\n\n", m.by.err)
+	}
+	return nil
 }
 
 // ask ranks the turns of a conversation for each of its questions. What is found says its session and place in it, which is a turn.
@@ -143,7 +161,8 @@ func (m *mind) ask(ctx context.Context, c *set.Conversation) (rankings [][]strin
 	}
 	for _, q := range c.Questions {
 		begin := time.Now()
-		hits, err := m.engine.Search(ctx, scope(c, "questions"), q.Text, 2*deep, false)
+		// As recall asks: closed values are ranked too, and left out when something is told.
+		hits, err := m.engine.Search(ctx, scope(c, "questions"), q.Text, 2*deep, true)
 		took = append(took, time.Since(begin))
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %q: %w", c.ID, q.Text, err)

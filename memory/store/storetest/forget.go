@@ -112,11 +112,15 @@ func forgetOne(w *world) {
 		}
 	}
 	isAlice := func(r *record.Record) bool { return r.Scope.Tenant == "acme" && r.Scope.User == "alice" }
-	if got := w.forget(store.Forget{Filter: store.Filter{User: "alice"}, All: true}); got.Records != 4 {
+	if got := w.forget(store.Forget{Filter: store.Filter{User: "alice"}, All: true}); got.Records != 4 || !got.Whole ||
+		got.Sessions[0] != in("alice", "") {
 		w.Errorf("receipt: %+v", got)
 	}
 	left(isAlice)
-	w.forget(store.Forget{Filter: store.Filter{User: "alice"}, IDs: ids(all[8])}) // bob's: not alice's to forget
+	got := w.forget(store.Forget{Filter: store.Filter{User: "alice"}, IDs: ids(all[8])}) // bob's: not alice's to forget
+	if got.Whole || len(got.Sessions) > 0 {
+		w.Errorf("receipt: %+v", got)
+	}
 	left(isAlice)
 	w.add(all...) // no tombstone stands under what was not alice's
 	left(isAlice)
@@ -278,9 +282,32 @@ func forgetModel(w *world) {
 	})
 }
 
+// named also chooses what facts stand on that match.
+func named(all []*record.Record, match func(*record.Record) bool) func(*record.Record) bool {
+	chosen := map[*record.Record]bool{}
+	var choose func(r *record.Record)
+	choose = func(r *record.Record) {
+		chosen[r] = true
+		for _, o := range all {
+			if r.Kind == record.Fact && !chosen[o] && o.Scope.Space() == r.Scope.Space() && slices.Contains(r.Sources, o.ID) {
+				choose(o)
+			}
+		}
+	}
+	for _, r := range all {
+		if match(r) {
+			choose(r)
+		}
+	}
+	return func(r *record.Record) bool { return chosen[r] }
+}
+
 // reached is what matches and what was made from it.
 func reached(all []*record.Record, f store.Forget) (gone []*record.Record) {
 	match := f.Matcher()
+	if len(f.IDs) > 0 {
+		match = named(all, match)
+	}
 	for {
 		before := len(gone)
 		for _, r := range all {

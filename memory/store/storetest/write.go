@@ -294,3 +294,24 @@ func many(w *world) {
 		}
 	}
 }
+
+// What is buried is kept out with what is made from it, here and nowhere else, until it is revived; what stands stays.
+func buried(w *world) {
+	known, secret := w.episode(alice, "I like tea."), w.episode(alice, "I have gout.")
+	made, elsewhere := w.fact(secret, "condition", "gout"), w.episode(in("alice", "s2"), "I have gout.")
+	w.add(known)
+	w.apply(store.Changes{Bury: ids(known, secret), Add: copies([]*record.Record{secret, made, elsewhere})})
+	w.stands(known, true)
+	w.stands(secret, false)
+	w.stands(made, false)
+	w.stands(elsewhere, true)
+	has, err := w.Has(w.ctx, alice.Tenant, ids(known, secret, made))
+	w.ok(err)
+	if !slices.Equal(has, []bool{true, true, false}) {
+		w.Errorf("has %v", has)
+	}
+	w.add(secret)
+	w.stands(secret, false)
+	w.apply(store.Changes{Bury: ids(secret), Revive: ids(secret), Add: copies([]*record.Record{secret})})
+	w.stands(secret, true)
+}

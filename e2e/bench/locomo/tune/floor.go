@@ -51,7 +51,7 @@ func calibrate(sets []set.Conversation, w *index.Weights) {
 		}
 	}
 	fmt.Println("floor; % above it: the best where nothing is to be found, the best where something is, evidence in the first five")
-	for _, floor := range [...]float32{.1, .15, .2, .25, .3, .35, .4, .45, .5, .55, .6, .7, .8} {
+	for _, floor := range [...]float32{.1, .15, .2, .25, .3, .35, .38, .4, .45, .5, .55, .6, .7, .8} {
 		fmt.Printf("%.2f  %5.1f %5.1f %5.1f\n", floor, above(nothing, floor), above(found, floor), above(right, floor))
 	}
 }

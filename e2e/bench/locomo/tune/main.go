@@ -31,7 +31,7 @@ type problem struct {
 
 func main() {
 	data := flag.String("data", "../shared/data/locomo_dev.json", "question set")
-	rounds := flag.Int("rounds", 6, "rounds of ascent")
+	rounds := flag.Int("rounds", 2, "rounds of ascent; more fit the set better, and what is left out worse")
 	out := flag.Bool("final", false, "also tune on all conversations and print the weights")
 	shapes := flag.Bool("shapes", false, "try changes of the shapes")
 	cache := flag.String("vectors", "", "JSON object of texts and their embeddings: tune the weights for embeddings")
@@ -108,7 +108,7 @@ func measure(n int, c *set.Conversation, w *index.Weights, vectors map[string][]
 	say := func(id string) string { return text[id] }
 	total := 0
 	for _, r := range c.Records(scope) {
-		r.Record.Vector, r.Record.Model = vectors[r.Record.Text], "cached"
+		r.Record.Vector, r.Record.Model = vectors[embedded(r.Record)], "cached"
 		x.Put(r.Record)
 		turn[r.Record.ID] = r.Turn
 		text[r.Turn] = r.Record.Speaker + ": " + r.Record.Text

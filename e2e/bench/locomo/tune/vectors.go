@@ -5,10 +5,18 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
+
+	"github.com/trapgate/trapgate/memory/record"
 )
 
-// readVectors reads embeddings that were made before, {"text": [numbers], ...}, of turns as they stand and of questions, and makes
-// them of unit length. No path: nil.
+// embedded is what the engine has embedded for a record.
+func embedded(r *record.Record) string {
+	return r.Said.Format(time.DateOnly) + " " + r.Speaker + ": " + r.Text
+}
+
+// readVectors reads embeddings that were made before, {"text": [numbers], ...}, of turns as the engine has them embedded and of
+// questions, and makes them of unit length. No path: nil.
 func readVectors(path string) (map[string][]float32, error) {
 	if path == "" {
 		return nil, nil
