@@ -140,22 +140,33 @@ func (c *contexts) summarize(w io.Writer, t *telemetry.LedgerTotals) {
 	fmt.Fprintln(w)
 }
 
-// A contextMode is the value of --context: "on" when it stands alone.
-type contextMode string
+// A contextMode is the value of --context, and a memoryMode that of --memory: "on" when it stands alone.
+type (
+	contextMode string
+	memoryMode  string
+)
 
 // Decode implements kong.MapperValue.
-func (m *contextMode) Decode(ctx *kong.DecodeContext) error {
-	*m = "on"
+func (m *contextMode) Decode(ctx *kong.DecodeContext) error { return decodeMode(ctx, (*string)(m)) }
+
+// Decode implements kong.MapperValue.
+func (m *memoryMode) Decode(ctx *kong.DecodeContext) error { return decodeMode(ctx, (*string)(m)) }
+
+func decodeMode(ctx *kong.DecodeContext, to *string) error {
+	*to = "on"
 	if ctx.Scan.Peek().Type != kong.FlagValueToken {
 		return nil
 	}
-	*m = contextMode(ctx.Scan.Pop().String())
-	switch *m {
+	*to = ctx.Scan.Pop().String()
+	switch *to {
 	case "on", "observe", "off":
 		return nil
 	}
-	return fmt.Errorf("must be on, observe or off (got %q)", string(*m))
+	return fmt.Errorf("must be on, observe or off (got %q)", *to)
 }
 
 // IsBool lets the flag stand alone.
 func (contextMode) IsBool() bool { return true }
+
+// IsBool lets the flag stand alone.
+func (memoryMode) IsBool() bool { return true }

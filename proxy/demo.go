@@ -21,7 +21,7 @@ import (
 type demoCommand struct {
 	Agents int    `help:"Agents at a time." default:"8"`
 	Turns  int    `help:"Tool calls of each agent." default:"4"`
-	Calls  int    `help:"Tool calls of the agent that outgrows its window (0: leave that part out)." default:"50"`
+	Calls  int    `help:"Tool calls of the agent that outgrows its window (0: leave out what follows the first part)." default:"50"`
 	Keep   bool   `help:"Leave the model and Trapgate running at the end."`
 	Seed   uint64 `help:"Decides the agents' texts and the model's faults." default:"1"`
 }
@@ -78,6 +78,9 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	compare(s.out, direct, through)
 	if c.Calls > 0 {
 		if err := c.outgrow(ctx, s); err != nil {
+			return err
+		}
+		if err := c.remember(ctx, s); err != nil {
 			return err
 		}
 	}

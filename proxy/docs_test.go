@@ -208,7 +208,7 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-var configKey = regexp.MustCompile("`((?:limits|auth|routes|telemetry|tls|schedule|upstreams(?:\\[\\])?)\\.[a-z_.]+)(?::[^`]*)?`")
+var configKey = regexp.MustCompile("`((?:limits|auth|routes|telemetry|tls|schedule|context|memory|upstreams(?:\\[\\])?)\\.[a-z_.]+)(?::[^`]*)?`")
 
 // hasKey looks a path such as limits.retry up in the schema, through lists and alternatives.
 func hasKey(schema any, path []string) bool {

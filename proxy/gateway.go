@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/trapgate/trapgate/filters/identity"
@@ -21,6 +22,7 @@ import (
 	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/server"
 	"github.com/trapgate/trapgate/proxy/share"
+	"github.com/trapgate/trapgate/proxy/sharedmemory"
 )
 
 // prefixMemory bounds what is kept of recent request bodies' structure, in bytes.
@@ -33,7 +35,10 @@ type gateway struct {
 	sharing   *share.Sharing // of the data directory; nil as long as no configuration has asked for it
 	schedule  *scheduling    // the same
 	context   *contexts      // the same
-	redis     bool           // sharing is with other machines too
+	memory    atomic.Pointer[memories]
+	home      *memoryHome           // of sharing's data directory
+	guests    *sharedmemory.Handler // who ask for it
+	redis     bool                  // sharing is with other machines too
 	server    *server.Server
 	admin     *admin.Server // nil when off
 	listener  net.Listener
@@ -190,7 +195,7 @@ func (g *gateway) adminOptions(snap *config.Snapshot) admin.Options {
 		AllowHost:   func(h string) bool { return g.pipeline.current.Load().config.AllowHost([]byte(h)) },
 		AllowOrigin: func(o string) bool { return g.pipeline.current.Load().config.AllowOrigin([]byte(o)) },
 		Token:       token, NoToken: why, Ready: g.ready, Metrics: g.telemetry.Metrics(), State: g.state,
-		Context: http.HandlerFunc(g.showContext),
+		Context: http.HandlerFunc(g.showContext), Memory: http.HandlerFunc(g.serveMemory),
 	}
 }
 
@@ -256,10 +261,17 @@ func (g *gateway) abandon() {
 	if g.schedule != nil {
 		g.schedule.engine.Close()
 	}
+	if g.guests != nil {
+		g.guests.Close()
+	}
+	if m := g.memory.Load(); m != nil {
+		m.shut()
+	}
 	if g.context != nil {
 		g.context.close()
 	}
 	if g.sharing != nil {
+		g.home.close()
 		g.sharing.Close()
 	}
 	if g.watcher != nil {

@@ -10,12 +10,13 @@ import (
 	"github.com/trapgate/trapgate/proxy/admin"
 	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/share"
+	"github.com/trapgate/trapgate/proxy/sharedmemory"
 	"github.com/trapgate/trapgate/proxy/upstream"
 )
 
 // install makes a snapshot's runtime and swaps it in; exchanges under way keep theirs. On an error the old one stays.
 func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error) {
-	if snap.Schedule != nil || snap.Context != nil {
+	if snap.Schedule != nil || snap.Context != nil || snap.Memory != nil {
 		defer g.leave()
 		if err = g.join(ctx, snap); err != nil {
 			return err
@@ -28,6 +29,13 @@ func (g *gateway) install(ctx context.Context, snap *config.Snapshot) (err error
 			return err
 		}
 		inner = append(inner, g.context.filter)
+	}
+	remember, err := g.installMemory(snap)
+	if err != nil {
+		return err
+	}
+	if remember != nil {
+		outer = append(outer, remember)
 	}
 	if snap.Schedule != nil {
 		if err = g.installSchedule(ctx, snap); err != nil {
@@ -62,6 +70,8 @@ func (g *gateway) join(ctx context.Context, snap *config.Snapshot) (err error) {
 	if g.sharing, err = share.Join(ctx, sharingOptions(snap, g.guest)); err != nil {
 		return err
 	}
+	g.home = &memoryHome{dir: snap.Data, db: g.sharing.DB}
+	g.guests = sharedmemory.New(g.openToGuests)
 	g.redis = snap.Schedule != nil && snap.Schedule.Shared != nil
 	if g.server == nil {
 		return nil // newGateway goes on when there is something to ask for
@@ -71,9 +81,11 @@ func (g *gateway) join(ctx context.Context, snap *config.Snapshot) (err error) {
 
 // leave gives the data directory back when no section has come to use it.
 func (g *gateway) leave() {
-	if g.sharing != nil && g.schedule == nil && g.context == nil {
+	if g.sharing != nil && g.schedule == nil && g.context == nil && g.memory.Load() == nil {
+		g.guests.Close()
+		g.home.close()
 		g.sharing.Close()
-		g.sharing = nil
+		g.sharing, g.home, g.guests = nil, nil, nil
 	}
 }
 
@@ -93,6 +105,23 @@ func (g *gateway) installContext(snap *config.Snapshot) (err error) {
 		return err
 	}
 	return g.context.configure(snap)
+}
+
+// installMemory puts the memory section of a snapshot in force; nil: there has never been one.
+func (g *gateway) installMemory(snap *config.Snapshot) (filters.Filter, error) {
+	m := g.memory.Load()
+	if m == nil {
+		if snap.Memory == nil {
+			return nil, nil
+		}
+		var err error
+		if m, err = g.newMemories(snap); err != nil {
+			return nil, err
+		}
+		g.memory.Store(m)
+	}
+	m.configure(snap.Memory, g.identity, g.context)
+	return m.filter, nil
 }
 
 // reinstall is install while agents are served.
@@ -123,6 +152,14 @@ func (g *gateway) reloaded(snap *config.Snapshot, err error) {
 	g.reinstall(snap)
 }
 
+// others are what other processes of the data directory find on its socket.
+func (g *gateway) others(share http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(admin.SharePath, share)
+	mux.Handle(admin.SharedMemoryPath, g.guests)
+	return mux
+}
+
 // answerOthers has this process answer on the data directory's socket while it holds that.
 func (g *gateway) answerOthers(snap *config.Snapshot) error {
 	if g.sharing == nil {
@@ -130,7 +167,7 @@ func (g *gateway) answerOthers(snap *config.Snapshot) error {
 	}
 	return g.sharing.Serve(func(others http.Handler) http.Handler {
 		o := g.adminOptions(snap)
-		o.Share = others
+		o.Share = g.others(others)
 		return admin.New(o)
 	})
 }

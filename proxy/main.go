@@ -47,6 +47,7 @@ type commands struct {
 	Top     topCommand     `cmd:"" help:"Show what is in flight."`
 	Usage   usageCommand   `cmd:"" help:"Add up tokens and money: by tenant, agent, model, day or upstream."`
 	Context contextCommand `cmd:"" help:"Look at rewritten conversations: what is kept, what the model sees, what was left out."`
+	Memory  memoryCommand  `cmd:"" help:"Look at what is remembered, and change it: search, remember, forget, export, import, audit."`
 	Health  healthCommand  `cmd:"" help:"Ask a running Trapgate whether it is ready: for exec probes."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 		"agent":    agentMain,
 		"waiter":   waiterMain,
 		"talker":   talkerMain,
+		"teller":   tellerMain,
 	}
 	for _, known := range [...]string{"codex", "opencode", "claude", "aider", "qwen", "show"} {
 		commands[known] = showMain

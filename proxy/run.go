@@ -23,6 +23,7 @@ type runCommand struct {
 	common
 	Schedule bool        `help:"Let calls wait their turn, with the defaults where the file has no schedule section."`
 	Context  contextMode `help:"Fit conversations to their model's window: --context, or --context=observe or off; with the defaults where the file has no context section."`
+	Memory   memoryMode  `help:"Remember what you say, and tell the model where it matters: --memory, or --memory=observe or off; with the defaults where the file has no memory section."`
 	Require  bool        `help:"Exit with 3 when the command made no model call through Trapgate."`
 	Verbose  bool        `short:"v" help:"Log each exchange to stderr."`
 	Command  []string    `arg:"" passthrough:"" help:"The command and its arguments, after --."`
@@ -44,11 +45,12 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 
 	g, err := newGateway(context.Background(), gatewayOptions{
 		file: c.Config, env: s.env, log: s.err, quiet: !c.Verbose, guest: true,
-		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data, Schedule: c.Schedule, Context: string(c.Context)},
+		flags: config.Overrides{Listen: "127.0.0.1:0", Admin: "off", Upstream: c.Upstream, Data: c.Data, Schedule: c.Schedule, Context: string(c.Context), Memory: string(c.Memory), User: osUser()},
 	})
 	if err != nil {
 		return err
 	}
+	g.sayMemory(s.err)
 	start := time.Now()
 	code, runErr := c.child(g, s, signals)
 	took := time.Since(start)
@@ -62,6 +64,9 @@ func (c *runCommand) Run(_ context.Context, s *streams) error {
 	summarize(s.err, &totals, took, g.schedule != nil, g.URL(), c.Command[0])
 	if g.context != nil && totals.Exchanges > 0 {
 		g.context.summarize(s.err, &totals)
+	}
+	if m := g.memory.Load(); m != nil && totals.Exchanges > 0 {
+		m.summarize(s.err)
 	}
 	if totals.Exchanges == 0 && c.Require {
 		return notUsed

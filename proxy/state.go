@@ -42,6 +42,9 @@ func (g *gateway) state() any {
 	if g.context != nil {
 		s.Context = g.context.state()
 	}
+	if m := g.memory.Load(); m != nil {
+		s.Memory = m.state()
+	}
 	for _, u := range rt.upstreams.All() {
 		s.Upstreams = append(s.Upstreams, admin.Upstream(u.State()))
 	}

@@ -17,7 +17,7 @@ func (g *gateway) nameTenants(snap *config.Snapshot) error {
 	switch {
 	case g.named:
 		return nil // conversations are remembered under these names
-	case snap.Schedule != nil || snap.Context != nil:
+	case snap.Schedule != nil || snap.Context != nil || snap.Memory != nil:
 		o := namingOptions(snap, g.guest)
 		var err error
 		if key, err = share.Secret(o.Dir, o.Redis, o.Prefix); err != nil {

@@ -106,7 +106,13 @@ func (ex *Exchange) Event(at time.Time, name string, attrs ...Attr) {
 	ex.span.AddEvent(name, trace.WithTimestamp(at), trace.WithAttributes(toAttributes(attrs)...))
 }
 
-// Trail records an entry of a filters.Trail as an event "FILTER.KIND"; A is filters.Attr.
+// spanKinds are the kinds of trail entries that are spans of their own, by the names that OpenTelemetry's conventions for GenAI give them.
+// Their attribute durationKey says how long they took, in microseconds, up to the entry.
+var spanKinds = map[string]bool{"search_memory": true, "upsert_memory": true}
+
+const durationKey = "duration_us"
+
+// Trail records an entry of a filters.Trail as an event "FILTER.KIND", or as a span when its kind is one of spanKinds; A is filters.Attr.
 func Trail[A ~struct {
 	Key   string
 	Value any
@@ -119,7 +125,24 @@ func Trail[A ~struct {
 	for i := range attrs {
 		out[i] = Attr(attrs[i])
 	}
+	if spanKinds[kind] {
+		ex.kindSpan(at, kind, out)
+		return
+	}
 	ex.Event(at, filter+"."+kind, out...)
+}
+
+// kindSpan records an entry as a span that ended with it.
+func (ex *Exchange) kindSpan(end time.Time, kind string, attrs []Attr) {
+	took, kept := time.Duration(0), []Attr{{keyOperation, kind}}
+	for _, a := range attrs {
+		if us, ok := a.Value.(int64); ok && a.Key == durationKey {
+			took = time.Duration(us) * time.Microsecond
+			continue
+		}
+		kept = append(kept, Attr{"trapgate.memory." + a.Key, a.Value})
+	}
+	ex.Filter(kind, end.Add(-took), took, kept...)
 }
 
 // End closes the exchange, and attempts that are still open.

@@ -326,6 +326,9 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func runQueue(tel *Telemetry) {
 	tel.Leases(func() []LeaseState { return []LeaseState{{Pool: "p", Limit: "tokens", Held: 1}} })
 	tel.Contexts(func() ContextCounts { return ContextCounts{} })
+	tel.Memory(func() MemoryCounts {
+		return MemoryCounts{Learned: map[string]int64{"fact": 1}, Dropped: map[string]int64{"ack": 1}}
+	})
 	q := tel.Queue()
 	q.Wait("p", "c", WaitGranted, time.Second)
 	q.Dispatch("p", time.Microsecond)

@@ -44,6 +44,8 @@ const (
 	keyBucket    = "trapgate.bucket"
 	keyLimit     = "trapgate.limit"
 	keySource    = "trapgate.source"
+	keyKind      = "trapgate.kind"
+	keyMemory    = "trapgate.memory.operation"
 	keyVersion   = "service.version"
 	keyGo        = "process.runtime.version"
 )
@@ -168,6 +170,9 @@ var allDefs = []*metricDef{
 	&defContextRequests, &defContextRewritten, &defContextObserved, &defContextSaving, &defContextTooLarge, &defContextFailures, &defContextRemoved,
 	&defContextEpochs, &defContextInPath, &defContextCuts, &defContextBroken, &defContextLearnt,
 	&defContextVolatile, &defContextVolatileCost, &defContextMoved, &defContextBreakpoints, &defContextCacheKeys,
+	&defMemoryRecalls, &defMemoryHits, &defMemoryNotes, &defMemoryTokens, &defMemoryAbstained, &defMemoryLate, &defMemoryDenseLate,
+	&defMemoryDenseFailed, &defMemoryLearned, &defMemoryDropped, &defMemoryQueue, &defMemoryRefused, &defMemoryFailed, &defMemoryClosed,
+	&defMemoryMerged, &defMemoryRedacted, &defMemoryForgotten, &defMemorySwept, &defMemoryJunk, &defMemoryFailures, &defMemoryDuration,
 }
 
 var underscores = strings.NewReplacer(".", "_")

@@ -27,6 +27,8 @@ type Options struct {
 	State   func() any // a State
 	// Context answers ContextPath, to those who have the token. Nil: nobody does.
 	Context http.Handler
+	// Memory answers MemoryPath and what is below it, to those who have the token. Nil: nobody does.
+	Memory http.Handler
 	// Share answers what is below SharePath, to those who have the token. Nil: nobody does.
 	Share http.Handler
 }
@@ -34,8 +36,14 @@ type Options struct {
 // SharePath is where other processes of the data directory come in.
 const SharePath = "/share/"
 
+// SharedMemoryPath is where they find the memory that the holder keeps.
+const SharedMemoryPath = SharePath + "memory"
+
 // ContextPath is where rewritten conversations are shown.
 const ContextPath = "/debug/context"
+
+// MemoryPath is where memory is looked at and changed.
+const MemoryPath = "/memory"
 
 // Limits of the server. Profiles take as long as they are asked to, so writing has none.
 const (
@@ -65,6 +73,10 @@ func New(o Options) http.Handler {
 	if o.Context != nil {
 		debug.Handle(ContextPath, o.Context)
 	}
+	if o.Memory != nil {
+		debug.Handle(MemoryPath, o.Memory)
+		debug.Handle(MemoryPath+"/", o.Memory)
+	}
 	if o.Share != nil {
 		debug.Handle(SharePath, o.Share)
 	}
@@ -77,7 +89,7 @@ func New(o Options) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !mayChange(r.URL.Path) {
 			h.Set("Allow", "GET, HEAD")
 			text(w, http.StatusMethodNotAllowed, "admin: only GET and HEAD")
 			return
@@ -97,6 +109,11 @@ func New(o Options) http.Handler {
 			debug.ServeHTTP(w, r)
 		}
 	})
+}
+
+// mayChange reports whether something at a path can be changed; what is there says which methods it takes.
+func mayChange(path string) bool {
+	return path == MemoryPath || strings.HasPrefix(path, MemoryPath+"/")
 }
 
 // admit checks Host and token.

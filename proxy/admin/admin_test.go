@@ -26,6 +26,7 @@ func options() Options {
 		Hosts: []string{"gate.internal"}, Origins: []string{"https://console.test"}, Token: token,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "m 1\n") }),
 		State:   func() any { return State{Version: "v1"} },
+		Memory:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "remembered\n") }),
 		Share:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shared\n") }),
 	}
 }
@@ -72,6 +73,15 @@ func TestRules(t *testing.T) {
 		{"GET", "/share/leases", "localhost", "", "", 401},
 		{"GET", "/share/leases", "evil.test", "", bearer, 403},
 		{"POST", "/share/leases", "localhost", "", bearer, 405},
+		{"GET", "/share/memory", "localhost", "", "", 401},
+		{"POST", "/share/memory", "localhost", "", bearer, 405},
+		{"GET", "/memory", "localhost", "", bearer, 200},
+		{"POST", "/memory", "localhost", "", bearer, 200},
+		{"DELETE", "/memory/mem_a", "localhost", "", bearer, 200},
+		{"POST", "/memory/forget", "localhost", "", "", 401},
+		{"POST", "/memory/forget", "evil.test", "", bearer, 403},
+		{"POST", "/memory/forget", "localhost", "https://evil.test", bearer, 403},
+		{"POST", "/memoryforget", "localhost", "", bearer, 405},
 		{"GET", "/", "localhost", "", bearer, 200},
 		{"GET", "/nothing", "localhost", "", "", 401},
 		{"GET", "/nothing", "localhost", "", bearer, 404},

@@ -24,6 +24,7 @@ type State struct {
 	Budgets    []budget.State           `json:"budgets,omitempty"`
 	Sharing    any                      `json:"sharing,omitempty"` // a share.State
 	Context    *Context                 `json:"context,omitempty"`
+	Memory     *Memory                  `json:"memory,omitempty"`
 	Totals     telemetry.LedgerTotals   `json:"totals"`
 }
 
@@ -35,6 +36,13 @@ type Upstream struct {
 	Idle    int    `json:"idle"`    // pooled connections
 	Dials   int64  `json:"dials"`   // since the configuration was loaded
 	Redials int64  `json:"redials"` // stale kept connections that were replaced
+}
+
+// A Memory is what /debug/state shows of memory.
+type Memory struct {
+	Mode   string                 `json:"mode"`  // on, observe, off
+	Store  string                 `json:"store"` // where it is kept
+	Counts telemetry.MemoryCounts `json:"counts"`
 }
 
 // A Context is what /debug/state shows of context rewriting.

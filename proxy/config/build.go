@@ -100,6 +100,7 @@ func (b *builder) snapshot() *Snapshot {
 	b.routes()
 	b.schedule()
 	b.context()
+	b.memory()
 	b.tls()
 	if b.resolve {
 		b.exposure(listen)

@@ -37,6 +37,8 @@ type Overrides struct {
 	Listen, Admin, Upstream, Data string
 	Schedule                      bool   // on with its defaults, when the file has no schedule section
 	Context                       string // on, observe or off, in place of context.mode; without a context section with its defaults
+	Memory                        string // the same of memory
+	User                          string // who memory is of when memory.scope.user says nothing
 }
 
 func (e Env) get(name string) string {

@@ -61,6 +61,9 @@ func FuzzParse(f *testing.F) {
 		if s.Context != nil {
 			checkContext(t, s.Context)
 		}
+		if s.Memory != nil {
+			checkMemory(t, s.Memory)
+		}
 	})
 }
 
@@ -80,6 +83,21 @@ func checkContext(t *testing.T, c *Context) {
 			t.Fatal("an empty rule")
 		}
 		_ = c.Rules[i].Match("agent", "model", "/v1/messages")
+	}
+}
+
+// checkMemory: bounds are there, nobody is two users, and who makes vectors can be called.
+func checkMemory(t *testing.T, m *Memory) {
+	t.Helper()
+	e := &m.Engine
+	if e.Inject.Tokens < 1 || e.Inject.SessionTokens < 1 || e.Caps.Space < 1 || e.Caps.Tenant < 1 || e.Caps.Bytes < 1 || e.TTL.Episode < -1 {
+		t.Fatalf("%+v", e)
+	}
+	if u := m.Users; u.Header != "" && (u.Field || u.Name != "") || u.Field && u.Name != "" || m.OSUser {
+		t.Fatalf("%+v", u)
+	}
+	if m.Qdrant != nil && (m.Qdrant.Address == "" || m.Qdrant.Collection == "" || m.Qdrant.Timeout <= 0) || m.Embed != nil && m.Embed.Upstream == "" {
+		t.Fatalf("%+v, %+v", m.Qdrant, m.Embed)
 	}
 }
 

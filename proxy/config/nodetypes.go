@@ -27,6 +27,34 @@ func (t *Duration) decodeNode(d *decoder, key string, n ast.Node) {
 	*t = v
 }
 
+func (l *Lifetime) decodeNode(d *decoder, key string, n ast.Node) {
+	if _, ok := n.(*ast.IntegerNode); ok {
+		text := n.GetToken().Value
+		d.wrong(key, `write "`+text+`d" for days`, "must be a duration with a unit (got %s)", text)
+		return
+	}
+	text, ok := d.text(key, n)
+	if !ok {
+		return
+	}
+	v, err := ParseLifetime(text)
+	if err != nil {
+		d.wrong(key, `write "90d", "36h" or never`, "%v (got %q)", err, shorten(text))
+		return
+	}
+	*l = v
+}
+
+// decodeNode reads where the user is found.
+func (u *UserRef) decodeNode(d *decoder, key string, n ast.Node) {
+	entries, isMapping := mappingEntries(n)
+	if !isMapping || len(entries) == 0 {
+		d.wrong(key, "write {header: NAME}, {field: user} or {name: NAME}", "must say where the user is found")
+		return
+	}
+	d.onlyOne(key, n, "{header: NAME}, {field: user} or {name: NAME}", "header", &u.Header, "field", &u.Field, "name", &u.Name)
+}
+
 func (s *Size) decodeNode(d *decoder, key string, n ast.Node) {
 	var text string
 	if _, ok := n.(*ast.IntegerNode); ok {
@@ -59,6 +87,11 @@ func (d *decoder) reference(key string, n ast.Node, form, what string, targets .
 		d.wrong(key, "write "+form+"; secrets do not stand in this file", "must name where %s is found", what)
 		return
 	}
+	d.onlyOne(key, n, form, targets...)
+}
+
+// onlyOne reads a mapping to text of which exactly one key may be there.
+func (d *decoder) onlyOne(key string, n ast.Node, form string, targets ...any) {
 	pairs, _ := d.pairs(key, n)
 	var given []string
 	for _, p := range pairs {

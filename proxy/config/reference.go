@@ -92,6 +92,10 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		return "URL or `direct`"
 	case reflect.TypeFor[SecretRef]():
 		return "`{env: NAME}` or `{file: PATH}`"
+	case reflect.TypeFor[Lifetime]():
+		return "duration or `never`"
+	case reflect.TypeFor[UserRef]():
+		return "`{header: NAME}`, `{field: user}` or `{name: NAME}`"
 	case reflect.TypeFor[RedisRef]():
 		return "`{url: URL}`, `{env: NAME}` or `{file: PATH}`"
 	case reflect.TypeFor[Amount]():

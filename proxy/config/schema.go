@@ -51,6 +51,7 @@ func Schema() []byte {
 
 const (
 	durationPattern = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$|^0$`
+	lifetimePattern = `^never$|^[1-9][0-9]*d$|` + durationPattern
 	sizePattern     = `^[0-9]+(\.[0-9]+)? *(B|K|M|G|Ki|Mi|Gi|KiB|MiB|GiB|KB|MB|GB)?$`
 )
 
@@ -64,7 +65,9 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) *schema {
 		return &schema{Type: "string", Pattern: "^(direct|https?://[^/?#]+/?)$"}
 	case reflect.TypeFor[Amount]():
 		return &schema{Type: "number", Minimum: json.Number(tag.Get("min")), Above: json.Number(tag.Get("above")), Maximum: json.Number(tag.Get("max"))}
-	case reflect.TypeFor[SecretRef](), reflect.TypeFor[RedisRef]():
+	case reflect.TypeFor[Lifetime]():
+		return &schema{Type: "string", Pattern: lifetimePattern}
+	case reflect.TypeFor[SecretRef](), reflect.TypeFor[RedisRef](), reflect.TypeFor[UserRef]():
 		return refSchema(t)
 	case reflect.TypeFor[GroupConfig](), reflect.TypeFor[Patterns]():
 		name := &schema{Type: "string", MinLength: 1}

@@ -25,6 +25,7 @@ type Snapshot struct {
 	Upstreams []*Upstream // in file order
 	Schedule  *Schedule   // nil: no queue, no budget
 	Context   *Context    // nil: requests go out as they come
+	Memory    *Memory     // nil: nothing is learned, nothing told
 	Limits    Limits
 	Telemetry Telemetry
 	Insecure  bool
@@ -38,6 +39,7 @@ type Snapshot struct {
 	marks     marks
 	scheduled *Schedule      // of an earlier snapshot; who shares outlives a section that goes and comes back
 	rewrites  *SharedContext // the same of context, where it is decided when the process starts
+	memories  *Memory        // the same of memory
 }
 
 // An Addr is a place to listen on or to dial.
@@ -137,7 +139,8 @@ type Upstream struct {
 
 // Candidates returns the upstreams for a call, as groups in the order in which they are tried; the members of a group are
 // balanced. The result is shared and must not be changed. It is empty when nobody serves that dialect and model. For
-// wire.Completions and wire.Embeddings the upstreams of chat are asked first, then those of responses; for wire.Other those of messages too.
+// wire.Completions and wire.Embeddings the upstreams of chat are asked first, then those of responses; for wire.Other those of
+// messages too.
 func (s *Snapshot) Candidates(d wire.Dialect, model string) [][]*Upstream {
 	return s.routing.candidates(d, model)
 }

@@ -15,6 +15,7 @@ type Config struct {
 	Auth      *AuthConfig      `yaml:"auth" doc:"Who may call. Present = every call needs one of these keys, and agents' credentials are never sent on."`
 	Schedule  *ScheduleConfig  `yaml:"schedule" doc:"The scheduler: work waits for its turn instead of being refused, tenants get fair shares, and budgets hold. Present = on, {} with the defaults; absent = off. See Scheduling below."`
 	Context   *ContextConfig   `yaml:"context" doc:"Context rewriting: a conversation that outgrows its model's window is rewritten to fit, keeps its rules, and stays a prefix of its next request. Present = on, {} with the defaults; absent = off. See Context below."`
+	Memory    *MemoryConfig    `yaml:"memory" doc:"Memory: what users say is remembered across conversations, and told where it matters. Present = on, {} with the defaults; absent = off. See Memory below."`
 	Limits    LimitsConfig     `yaml:"limits" doc:"Bounds on sizes, numbers and times."`
 	TLS       *TLSConfig       `yaml:"tls" doc:"Serve agents over TLS."`
 	Telemetry TelemetryConfig  `yaml:"telemetry" doc:"What is logged and recorded. Where traces and metrics are sent comes from the standard OTEL_* environment variables; nothing set, nothing sent."`

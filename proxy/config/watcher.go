@@ -215,6 +215,7 @@ func (s *Snapshot) keepRunning(old *Snapshot) (warnings Problems) {
 		warn("context.shared", s.rewrites)
 		c.Shared = s.rewrites
 	}
+	s.keepMemory(old, warn)
 	switch {
 	case s.TLS == nil && old.TLS != nil:
 		warn("tls", "on")

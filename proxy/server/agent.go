@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,8 @@ type Agent struct {
 	up    Killer
 	done  chan struct{}
 	over  bool
+	after []*func()      // what AfterFunc was given
+	ends  sync.WaitGroup // those under way
 }
 
 // Remote returns the agent's address.
@@ -166,7 +169,9 @@ func (a *Agent) leave(cause error) {
 	if a.done != nil {
 		close(a.done)
 	}
+	ended := a.ended()
 	a.mu.Unlock()
+	ended()
 	if up != nil {
 		up.Kill()
 	}
@@ -202,6 +207,45 @@ func (a *Agent) Cause() error {
 	return a.cause
 }
 
+// AfterFunc is what package context asks for when a context is made from the agent (see context.AfterFunc). Without it each of those has a
+// goroutine that waits for Done and asks for Err afterwards, which may be when the connection's next exchange has begun and there is
+// none: package context panics then. All of f has run when the exchange is over.
+func (a *Agent) AfterFunc(f func()) (stop func() bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cause != nil || a.over {
+		a.ends.Go(f) // the caller may hold what f wants
+		return func() bool { return false }
+	}
+	p := &f
+	a.after = append(a.after, p)
+	return func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		i := slices.Index(a.after, p)
+		if i < 0 {
+			return false
+		}
+		a.after = slices.Delete(a.after, i, i+1)
+		return true
+	}
+}
+
+// ended takes what AfterFunc was given; the result runs it. Held: mu, but not by the result.
+func (a *Agent) ended() func() {
+	all := a.after
+	if a.after = nil; len(all) == 0 {
+		return func() {}
+	}
+	a.ends.Add(1)
+	return func() {
+		defer a.ends.Done()
+		for _, f := range all {
+			(*f)()
+		}
+	}
+}
+
 // Deadline implements context.Context.
 func (a *Agent) Deadline() (time.Time, bool) { return time.Time{}, false }
 
@@ -216,7 +260,10 @@ func (a *Agent) finish() {
 	if a.done != nil && a.cause == nil {
 		close(a.done)
 	}
+	ended := a.ended()
 	a.mu.Unlock()
+	ended()
+	a.ends.Wait()
 	a.conn.mu.Lock()
 	a.conn.current = nil
 	a.conn.mu.Unlock()

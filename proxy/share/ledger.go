@@ -12,6 +12,7 @@ import (
 
 	"github.com/trapgate/trapgate/ctxrewrite/store"
 	"github.com/trapgate/trapgate/internal/state"
+	"github.com/trapgate/trapgate/memory/sqlite"
 	"github.com/trapgate/trapgate/ratelimit/budget"
 )
 
@@ -20,7 +21,7 @@ var migration = state.Migration{Piece: "share", Steps: []state.Step{state.SQL(`
 CREATE TABLE share_batches (sender TEXT PRIMARY KEY, seq INTEGER NOT NULL, day INTEGER NOT NULL) STRICT, WITHOUT ROWID`)}}
 
 // Migrations are those of the state file that Join opens.
-var Migrations = []state.Migration{budget.Migration, migration, store.Migration()}
+var Migrations = []state.Migration{budget.Migration, migration, store.Migration(), sqlite.Migration()}
 
 // A ledger is where this process's budgets write: into the state file when it is the holder, to the holder else. It hands
 // over in order, and keeps what the holder has not confirmed.

@@ -41,8 +41,6 @@ const (
 	// seekFirst and seekMost are the pauses of one who looks for the holder, or for the lock.
 	seekFirst = 2 * time.Millisecond
 	seekMost  = 250 * time.Millisecond
-	// dialTimeout bounds a connection to the holder, and one answer of it.
-	dialTimeout = 5 * time.Second
 )
 
 func (o *Options) fill() {

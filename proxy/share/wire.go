@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/trapgate/trapgate/proxy/admin"
@@ -36,47 +35,11 @@ type ack struct {
 
 // dial connects to the holder of a data directory.
 func dial(ctx context.Context, dir, path string) (net.Conn, error) {
-	token, err := admin.ReadToken(dir)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, admin.SocketFile))
+	conn, err := admin.Upgrade(ctx, dir, path, Protocol)
 	if err != nil {
 		return nil, fmt.Errorf("share: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	err = upgrade(conn, path, token)
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("share: the holder of %s: %w", dir, err)
-	}
 	return conn, nil
-}
-
-func upgrade(conn net.Conn, path, token string) error {
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, Protocol, token)
-	if err != nil {
-		return err
-	}
-	in := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(in, nil)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		why, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
-		_ = resp.Body.Close()
-		return fmt.Errorf("%s: %s", resp.Status, why)
-	}
-	if in.Buffered() > 0 {
-		return errors.New("it spoke before it was asked")
-	}
-	return nil
 }
 
 // ServeHTTP lets guests in. The host has checked who they are.

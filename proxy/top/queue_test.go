@@ -12,7 +12,7 @@ import (
 // The pools stand between upstreams and what is in flight, and what agents sent is as harmless there.
 func TestQueueGolden(t *testing.T) {
 	s := state()
-	s.Reasons, s.Upstreams, s.InFlight, s.Context = nil, nil, nil, nil
+	s.Reasons, s.Upstreams, s.InFlight, s.Context, s.Memory = nil, nil, nil, nil, nil
 	gpu := ratelimit.PoolState{
 		Name: "gpu", Policy: ratelimit.Program, Limits: ratelimit.Limits{Concurrency: 4, KV: 150_000}, Inflight: 3, Queued: 10,
 		Blocked: ratelimit.ForCache, Until: 1500 * time.Millisecond,

@@ -50,6 +50,9 @@ func lines(s *admin.State, r rates) (out []string, head int) {
 	if s.Context != nil {
 		out = append(out, contextLine(s.Context))
 	}
+	if s.Memory != nil {
+		out = append(out, memoryLine(s.Memory))
+	}
 	out = append(out, "", fmt.Sprintf("in flight: %d", len(s.InFlight)))
 	head = len(out)
 	return append(out, table(s.InFlight)...), head
@@ -103,6 +106,32 @@ func contextLine(c *admin.Context) string {
 	} {
 		if x.n > 0 {
 			b += fmt.Sprintf(", %d %s", x.n, x.what)
+		}
+	}
+	return b
+}
+
+// memoryLine says what memory has done; troubles only when there are some.
+func memoryLine(m *admin.Memory) string {
+	n := &m.Counts
+	learned := int64(0)
+	for _, k := range n.Learned {
+		learned += k
+	}
+	b := fmt.Sprintf("memory %s, in %s: %s remembered, %s told in %s notes, ~%s tokens, at %s questions, %d waiting",
+		plain(m.Mode), plain(m.Store), count(learned), count(n.Hits), count(n.Notes), count(n.Tokens), count(n.Recalls), n.Queue)
+	for _, x := range []struct {
+		n    int64
+		what string
+	}{
+		{n.Abstained, "not worth telling"},
+		{n.Forgotten, "forgotten"},
+		{n.Late, "too late"},
+		{n.Refused + n.Failed, "not kept"},
+		{n.Failures, "failed inside"},
+	} {
+		if x.n > 0 {
+			b += fmt.Sprintf(", %s %s", count(x.n), x.what)
 		}
 	}
 	return b

@@ -52,6 +52,9 @@ func state() admin.State {
 		Context: &admin.Context{Sessions: 7, Counts: telemetry.ContextCounts{
 			Requests: 1200, Rewritten: 345, Removed: 12_345_678, Epochs: 9, InPath: 2, Cuts: 1, Learnt: 2, Failures: 3,
 		}},
+		Memory: &admin.Memory{Mode: "on", Store: "/var/lib/trapgate\x1b[2J", Counts: telemetry.MemoryCounts{
+			Recalls: 812, Hits: 641, Notes: 402, Tokens: 87_654, Learned: map[string]int64{"episode": 2200, "fact": 310}, Abstained: 5, Late: 1,
+		}},
 		Totals: telemetry.LedgerTotals{
 			Exchanges: 1234, Retries: 3, Fallbacks: 1, Errors: 2, UpstreamErrors: 6, Cancelled: 4, Truncated: 1,
 			Tokens:    telemetry.Tokens{Input: 12_300_000, Output: 45_678, Cached: 10_000_000},
@@ -182,7 +185,7 @@ func TestView(t *testing.T) {
 	if got := m.draw(); !strings.Contains(got, "q quits") {
 		t.Errorf("before the first look: %q", got)
 	}
-	m.Update(tea.WindowSizeMsg{Width: 60, Height: 12})
+	m.Update(tea.WindowSizeMsg{Width: 60, Height: 13})
 	_, next := m.Update(m.Init()())
 	if next == nil || m.state == nil || m.err != nil {
 		t.Fatalf("after a look: %v", m.err)
@@ -196,7 +199,7 @@ func TestView(t *testing.T) {
 			t.Errorf("%d columns: %q", w, row)
 		}
 	}
-	if len(rows) > 12 || !strings.Contains(m.draw(), "0192f3a4") || strings.Contains(m.draw(), "\x1b[2J") {
+	if len(rows) > 13 || !strings.Contains(m.draw(), "0192f3a4") || strings.Contains(m.draw(), "\x1b[2J") {
 		t.Errorf("%d rows:\n%s", len(rows), m.draw())
 	}
 	for range 50 {
