@@ -6,7 +6,8 @@ TOOL     := go tool -modfile=tools/go.mod
 SUMMARY  := $(BIN)/summary
 STEP     := $(SUMMARY) step
 FUZZED   := ./internal/wire ./internal/sse ./proxy/config ./internal/assemble ./ratelimit ./ratelimit/limit ./ratelimit/budget \
-            ./ctxrewrite/tokens ./ctxrewrite/digest ./ctxrewrite/hygiene
+            ./ctxrewrite ./ctxrewrite/tokens ./ctxrewrite/digest ./ctxrewrite/hygiene ./internal/state ./filters/recall \
+            ./memory ./memory/record ./memory/decide ./memory/index ./memory/sqlite ./memory/qdrant ./memory/embed ./memory/extract
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 REALTEST := go test -tags e2e -count=1 -timeout 40m -json
 
@@ -29,7 +30,7 @@ demo: ## See what it does: simulated agents and model, direct and through Trapga
 unit: ## Test without network, root or real parts: under a minute after the build
 	go test ./...
 
-test: summary ## Test everything, each real part once: 13 minutes, 25 the first time
+test: summary ## Test everything, each real part once: 16 minutes, 30 the first time
 	@$(SUMMARY) reset
 	@rm -f $(TRAPGATE)
 	@$(STEP) -twice setup e2e/setup.sh
@@ -42,11 +43,14 @@ test: summary ## Test everything, each real part once: 13 minutes, 25 the first 
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@TRAPGATE_E2E_CLIENTS=quick $(STEP) "real clients" $(REALTEST) ./e2e/clients
 	@$(STEP) "real framework outgrows its window" $(REALTEST) ./e2e/context
+	@$(STEP) "real frameworks remember" $(REALTEST) ./e2e/memory
+	@$(STEP) "Qdrant's engine" $(REALTEST) ./e2e/qdrant
 	@$(SUMMARY) fuzz -total 60s $(filter-out ./ratelimit,$(FUZZED)) # its inputs are slow; its property test is a unit test
 	@$(STEP) -twice "quick bench" go run ./e2e/bench -quick
 	@$(STEP) -twice "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
 	@$(STEP) -twice "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
 	@$(STEP) -twice "context, quick" go run ./e2e/bench/context -quick -only replay
+	@$(STEP) -twice "memory, quick" go run ./e2e/bench/memory -quick
 	@$(MAKE) --no-print-directory cross-steps
 	@$(SUMMARY) report
 
@@ -66,10 +70,16 @@ full: summary ## Test everything with all clients, counts and figures, into e2e/
 	@$(STEP) "real Redis" $(REALTEST) ./e2e/redis
 	@$(STEP) "real clients" $(REALTEST) ./e2e/clients
 	@$(STEP) "real clients outgrow their windows" $(REALTEST) ./e2e/context
+	@$(STEP) "real frameworks remember" $(REALTEST) ./e2e/memory
+	@$(STEP) "Qdrant's engine" $(REALTEST) ./e2e/qdrant
+	@$(STEP) "real embeddings" $(REALTEST) ./e2e/embedserver/...
+	@$(STEP) "retrieval on LoCoMo's dev half" $(REALTEST) ./e2e/bench/locomo/...
+	@$(STEP) "killed 200 times" $(REALTEST) -run 'Killed200Times|Replay10000' ./memory
 	@$(STEP) bench go run ./e2e/bench
 	@$(STEP) "scheduler in virtual time" go run ./e2e/bench/sched -out e2e/bench/results/sched
 	@$(STEP) "scheduler for real" go run ./e2e/bench/turns
 	@$(STEP) context go run ./e2e/bench/context
+	@$(STEP) memory go run ./e2e/bench/memory
 	@$(SUMMARY) fuzz -each 10m $(FUZZED)
 	@$(MAKE) --no-print-directory cross-steps
 	@mkdir -p e2e/results
@@ -80,6 +90,7 @@ bench: build ## Measure what Trapgate adds, how it schedules and rewrites, into 
 	go run ./e2e/bench/sched -out e2e/bench/results/sched
 	go run ./e2e/bench/turns
 	go run ./e2e/bench/context
+	go run ./e2e/bench/memory
 
 fuzz: summary ## Fuzz every parser and the scheduler for ten minutes each, side by side
 	@$(SUMMARY) reset
