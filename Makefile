@@ -50,7 +50,7 @@ test: summary ## Test everything, each real part once: 16 minutes, 30 the first 
 	@$(STEP) -twice "scheduler in virtual time, quick" go run ./e2e/bench/sched -quick
 	@$(STEP) -twice "scheduler for real, quick" go run ./e2e/bench/turns -quick -only added,cancel,abandon
 	@$(STEP) -twice "context, quick" go run ./e2e/bench/context -quick -only replay
-	@$(STEP) -twice "memory, quick" go run ./e2e/bench/memory -quick
+	@$(STEP) -twice "memory, quick" go run ./e2e/bench/memory -quick -only retrieve
 	@$(MAKE) --no-print-directory cross-steps
 	@$(SUMMARY) report
 

@@ -34,6 +34,7 @@ var (
 	gone     = wordSet(`gone dead out left retired up behind`)
 	supposed = wordSet(`if suppose would could should might maybe perhaps`)
 	copulas  = wordSet(`is are ist sind es son est sont`)
+	pronouns = wordSet(`i we me us my our`)
 )
 
 // A said is a sentence of the user, to be compared with others.
@@ -126,17 +127,12 @@ func (s *said) replaces(old *said) bool {
 	return s.sameFrame(old) || s.moves && (s.givesUp(old) || s.sameThing(old))
 }
 
-// person is whether a sentence speaks of the user, or of what is theirs, at all.
-func (s *said) person() string {
-	for _, w := range s.words {
-		switch w, _, _ = strings.Cut(strings.ReplaceAll(w, "’", "'"), "'"); w {
-		case "i", "we", "me", "us":
-			return ""
-		case "my", "our":
-			return ""
-		}
-	}
-	return "others"
+// own reports whether a sentence speaks of the user, or of what is theirs.
+func (s *said) own() bool {
+	return slices.ContainsFunc(s.words, func(w string) bool {
+		w, _, _ = strings.Cut(strings.ReplaceAll(w, "’", "'"), "'")
+		return pronouns[w]
+	})
 }
 
 // sameFrame reports whether two sentences say of one thing what it is, in the same words but for the value.
@@ -188,7 +184,7 @@ func (s *said) sameThing(old *said) bool {
 		return false
 	}
 	dates := own <= maxValue && oldOwn <= maxValue && hasDigit(s.words) && hasDigit(old.words)
-	return shared >= 2 || (dates || own == 1 && oldOwn == 1) && s.person() == old.person()
+	return shared >= 2 || (dates || own == 1 && oldOwn == 1) && s.own() == old.own()
 }
 
 // differing counts the terms that two sentences share, and those that only the first has, and the runs that those form.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/trapgate/trapgate/proxy/config"
 	"github.com/trapgate/trapgate/proxy/simmodel"
@@ -22,6 +23,7 @@ const (
 	demoAsked    = "Where do I live now, and who will visit me?"
 	demoUsers    = "memory: {scope: {user: {header: x-user}}}\n"
 	demoConverse = 5 // conversations in which a question is asked, when the machine is too slow for the deadline
+	demoPatience = 10 * time.Second
 )
 
 // A demoMemory shows what one user said in another conversation, and to nobody else.
@@ -76,8 +78,8 @@ func (c *demoCommand) remember(ctx context.Context, s *streams) error {
 		return err
 	}
 	fmt.Fprintf(s.out, "  Ada says  %s\n", demoTold)
-	if err := d.g.memory.Load().engine.Flush(ctx); err != nil {
-		return fmt.Errorf("demo: %w", err)
+	if err := d.learned(ctx); err != nil {
+		return err
 	}
 	for _, user := range []string{"Ada", "Bob"} {
 		header, err := d.ask(ctx, strings.ToLower(user))
@@ -88,6 +90,20 @@ func (c *demoCommand) remember(ctx context.Context, s *streams) error {
 		d.show(s.out)
 	}
 	fmt.Fprintln(s.out)
+	return nil
+}
+
+// learned waits for what was said to be stored: the agent has its answer before anything is learned of the exchange.
+func (d *demoMemory) learned(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	for e := d.g.memory.Load().engine; len(e.Counts().Learned) == 0; {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("demo: what was said is not learned: %w", ctx.Err())
+		}
+	}
 	return nil
 }
 
